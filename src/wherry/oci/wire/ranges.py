@@ -1,0 +1,81 @@
+"""Ranges: which bytes of a blob are asked for, sent, or already there.
+
+`Range: bytes=a-b` of a download is RFC 9110, 14.2. `Content-Range: a-b` of an upload's chunk and `Range: 0-b` of its
+answer have no unit and are the distribution specification's own ("Pushing a blob in chunks"). All ends are inclusive
+on the wire; here a span is `start` and `stop`, and `stop` is exclusive.
+"""
+
+import re
+from dataclasses import dataclass
+
+from wherry.oci.errors import RangeInvalid
+
+__all__ = ["Span", "read_chunk_range", "read_download_range", "read_upload_range", "write_upload_range"]
+
+_DOWNLOAD = re.compile(r"\s*bytes\s*=\s*(?:(\d{1,19})\s*-\s*(\d{1,19})?|-\s*(\d{1,19}))\s*", re.IGNORECASE)
+_CHUNK = re.compile(r"\s*(?:bytes[ =])?\s*(\d{1,19})-(\d{1,19})(?:/(?:\d+|\*))?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Bytes from `start` up to, and not including, `stop`."""
+
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def read_download_range(header: str | None, size: int) -> Span | None:
+    """What a `Range` header asks for, of content of `size` bytes; None means all of it.
+
+    A header that is malformed or names several ranges is ignored, as RFC 9110, 14.2 allows.
+
+    Raises:
+        RangeInvalid: the range is well-formed, and no byte of it exists.
+    """
+    found = _DOWNLOAD.fullmatch(header or "")
+    if not found:
+        return None
+    first, last, suffix = found.groups()
+    if suffix is not None:
+        if int(suffix) == 0 or size == 0:
+            raise RangeInvalid(f"the last {suffix} bytes of {size} are no range")
+        return Span(max(0, size - int(suffix)), size)
+    start = int(first)
+    stop = size if last is None else min(int(last) + 1, size)
+    if start >= stop:
+        raise RangeInvalid(f"range {first}-{last or ''} is not within the {size} bytes of the blob")
+    return Span(start, stop)
+
+
+def read_chunk_range(header: str) -> Span:
+    """Where a chunk goes, from the `Content-Range` of a PATCH or of the last PUT.
+
+    Raises:
+        RangeInvalid: not of the form `start-end`.
+    """
+    found = _CHUNK.fullmatch(header)
+    if not found or int(found[2]) < int(found[1]):
+        raise RangeInvalid(
+            f"Content-Range {header!r} is not of the form start-end", hint="for example 0-1023, both ends included"
+        )
+    return Span(int(found[1]), int(found[2]) + 1)
+
+
+def write_upload_range(stored: int) -> str:
+    """How an upload of `stored` bytes says what it has: `0-0` for nothing, as all registries do."""
+    return f"0-{max(0, stored - 1)}"
+
+
+def read_upload_range(header: str | None) -> int | None:
+    """How many bytes an upload's `Range` says it has; None if it does not say.
+
+    `0-0` is ambiguous (no byte or one); it is read as none, and the registry's own check decides.
+    """
+    found = _CHUNK.fullmatch(header or "")
+    if not found:
+        return None
+    last = int(found[2])
+    return last + 1 if last else 0

@@ -1,0 +1,1 @@
+"""Floor 3: verbs over one or two stores."""

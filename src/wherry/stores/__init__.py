@@ -1,0 +1,1 @@
+"""Floor 2: places where content lives, behind one small protocol."""

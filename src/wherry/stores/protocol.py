@@ -1,0 +1,105 @@
+"""What a place with content can do: small protocols, by capability.
+
+A store is one repository: a scope in which tags point at manifests and manifests name blobs. Manifests are small and
+travel whole, as values that know their media type; blobs are large and travel as streams. So the two have verbs of
+their own, where a descriptor alone would do: pushing a manifest under its tags is one step (and one request), and no
+store ever has to read back what it was given a moment ago.
+
+Whoever reads verifies: `manifest` and `fetch` check size and digest before the last byte is handed out, in every store.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Protocol, runtime_checkable
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.manifest import Manifest
+from wherry.oci.reference import Tag
+
+__all__ = ["Mounter", "Source", "Store"]
+
+
+@runtime_checkable
+class Source(Protocol):
+    """The reading half of a store."""
+
+    async def resolve(self, name: Tag | Digest) -> Descriptor:
+        """The descriptor of the manifest that a tag or digest leads to.
+
+        Raises:
+            ManifestUnknown: it leads nowhere.
+        """
+
+    async def manifest(self, name: Tag | Digest) -> Manifest:
+        """The manifest that a tag or digest leads to, whole and verified.
+
+        Raises:
+            ManifestUnknown: it leads nowhere.
+            DigestMismatch: the store's bytes are not those of the digest that was asked for.
+        """
+
+    def fetch(self, blob: Descriptor, *, offset: int = 0) -> AsyncIterator[bytes]:
+        """The bytes of a blob from `offset` on, in pieces of the store's choosing.
+
+        Size and digest are checked as the bytes pass (the digest only from offset 0 on: who resumes checks the whole).
+
+        Raises:
+            BlobUnknown: the store does not have it.
+            ContentMismatch: what was read is not the blob; raised at the latest when the last byte was handed out.
+        """
+
+    async def exists(self, content: Descriptor) -> bool:
+        """Whether the store has this blob or manifest (the media type says which)."""
+
+    def tags(self) -> AsyncIterator[Tag]:
+        """All tags, in byte order.
+
+        Raises:
+            NameUnknown: the repository does not exist.
+        """
+
+    def referrers(self, subject: Digest, artifact_type: str | None = None) -> AsyncIterator[Descriptor]:
+        """Descriptors of the manifests whose subject this is, with their `artifact_type` and annotations."""
+
+
+@runtime_checkable
+class Store(Source, Protocol):
+    """And the writing half. What is there already is not written again, and is no error."""
+
+    async def push(self, blob: Descriptor, content: AsyncIterable[bytes]) -> None:
+        """Write a blob. Nothing of it is visible before all of it is there and has the right digest.
+
+        Raises:
+            ContentMismatch: `content` is not what `blob` says.
+        """
+
+    async def push_manifest(self, manifest: Manifest, *tags: Tag) -> None:
+        """Write a manifest, then point `tags` at it. What it needs must be there first.
+
+        Raises:
+            ManifestBlobUnknown: something that it names is missing, and the store minds.
+            ManifestInvalid: the store refuses it.
+        """
+
+    async def tag(self, manifest: Descriptor, tag: Tag) -> None:
+        """Point a tag at a manifest that is there.
+
+        Raises:
+            ManifestUnknown: it is not there.
+        """
+
+    async def delete(self, name: Tag | Digest) -> None:
+        """Remove a tag alone, or a manifest and every tag on it.
+
+        Raises:
+            ManifestUnknown: nothing of that name is there.
+            Unsupported: the store does not delete.
+        """
+
+
+@runtime_checkable
+class Mounter(Protocol):
+    """A store that can take a blob from another repository without its bytes passing through us."""
+
+    async def mount(self, blob: Descriptor, origin: Source) -> bool:
+        """Take `blob` from `origin` if both are in one registry; False means: it did not work, push it."""
