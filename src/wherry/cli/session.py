@@ -1,0 +1,51 @@
+"""What a command takes from its user's surroundings: docker's configuration, and the one event loop.
+
+Only front ends look at the environment; the stores are told.
+"""
+
+import asyncio
+import os
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from wherry.oci.errors import CredentialsError
+from wherry.stores.remote import Client
+from wherry.stores.remote.credentials import DockerConfig
+
+__all__ = ["docker_config", "insecure_option", "open_client", "run"]
+
+Result = TypeVar("Result")
+
+insecure_option = click.option(
+    "--insecure", is_flag=True, help="Allow plain HTTP, and TLS certificates that nobody vouches for."
+)
+"""The option that every command has which talks to registries."""
+
+
+def docker_config(environment: Mapping[str, str] = os.environ) -> Path:
+    """Docker's configuration folder: `$DOCKER_CONFIG`, or `~/.docker`. It need not exist.
+
+    Raises:
+        CredentialsError: neither the variable nor a home folder is there.
+    """
+    if told := environment.get("DOCKER_CONFIG"):
+        return Path(told)
+    try:
+        return Path.home() / ".docker"
+    except RuntimeError:
+        raise CredentialsError(
+            "there is no home folder to look for docker's configuration in", hint="set DOCKER_CONFIG"
+        ) from None
+
+
+def open_client(*, insecure: bool = False) -> Client:
+    """A client for all registries, with the credentials of docker's configuration; to be entered with `async with`."""
+    return Client(credentials=DockerConfig(docker_config() / "config.json"), insecure=insecure)
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command's coroutine on the event loop, which this starts and ends."""
+    return asyncio.run(main)
