@@ -102,7 +102,7 @@ def _digest_at(document: Mapping[str, Any], where: str) -> Digest:
     try:
         return Digest.parse(text)
     except InvalidDigest as error:
-        raise InvalidDescriptor(f"{where}.digest", str(error)) from error
+        raise InvalidDescriptor(f"{where}.digest", f"is a {error}") from error
 
 
 def _size_at(document: Mapping[str, Any], where: str) -> int:
@@ -121,7 +121,7 @@ def _platform_at(document: Mapping[str, Any], where: str) -> Platform | None:
     try:
         return Platform.from_json(platform)
     except InvalidPlatform as error:
-        raise InvalidDescriptor(f"{where}.platform", error.reason) from error
+        raise InvalidDescriptor(f"{where}.platform", f"is no platform: {error.reason}") from error
 
 
 def _data_at(document: Mapping[str, Any], where: str) -> bytes | None:

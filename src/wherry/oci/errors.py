@@ -135,10 +135,14 @@ class InvalidPlatform(InvalidValue):
 
 
 class InvalidDescriptor(InvalidValue):
-    """`text` is where in the document the descriptor stands, for example `layers[2].size`."""
+    """A field of a manifest is wrong; `text` is its path in the document, for example `layers[2].size`."""
 
-    kind = "descriptor"
+    kind = "field"
     code = "MANIFEST_INVALID"
+
+    def __init__(self, text: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(text, reason, hint=hint)
+        self.message = f"{text} {reason}"
 
 
 class ContentMismatch(WherryError):

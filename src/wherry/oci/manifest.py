@@ -114,7 +114,7 @@ class Manifest:
         if self._view is None:
             try:
                 self._view = _view(self.document, self.media_type)
-            except (InvalidDescriptor, InvalidDigest) as error:
+            except InvalidDescriptor as error:
                 raise ManifestInvalid(f"manifest {self.digest}: {error}", detail=str(error)) from error
         return self._view
 
@@ -244,7 +244,10 @@ def _schema1(document: Mapping[str, Any]) -> View:
         text = text_at(layer, "blobSum", where) if isinstance(layer, dict) else None
         if not text:
             raise InvalidDescriptor(f"{where}.blobSum", "is missing")
-        digests.append(Digest.parse(text))
+        try:
+            digests.append(Digest.parse(text))
+        except InvalidDigest as error:
+            raise InvalidDescriptor(f"{where}.blobSum", f"is a {error}") from error
     return View(Kind.SCHEMA1, fs_layers=tuple(digests))
 
 

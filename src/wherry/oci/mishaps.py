@@ -1,0 +1,183 @@
+"""What people send in the place of a manifest, when a shell, a tool or a proxy came between.
+
+Each mishap is recognised by its bytes alone, before anything is known of manifests.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from wherry.oci.document import NotJSON, decode
+
+__all__ = ["Diagnosis", "mishap_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """`cause` is a stable name for programs; `problem` and `cure` are for people: what is wrong, what to type.
+
+    `where` is the place in the document, such as `layers[2].digest`, where there is one.
+    """
+
+    cause: str
+    problem: str
+    cure: str
+    where: str | None = None
+
+
+_SEND_FILE = "save the manifest in a file and send exactly its bytes: curl --data-binary @manifest.json"
+_VARIABLE = re.compile(rb"""['"]?\$(?:\{?[A-Za-z_][A-Za-z0-9_]*\}?|\(.*\))['"]?""", re.DOTALL)
+_AT_FILE = re.compile(rb"""['"]?@[^\s'"{}]+['"]?""")
+_LONGEST_SHOWN = 40
+
+
+def mishap_of(body: bytes) -> Diagnosis | None:
+    """What `body` is instead of a JSON object; None if it is one."""
+    return next(_mishaps(body, body.strip()), None)
+
+
+def _mishaps(body: bytes, text: bytes) -> Iterator[Diagnosis]:
+    for recognise in _BY_BYTES:
+        if found := recognise(text):
+            yield found
+    try:
+        document = decode(body)
+    except NotJSON as error:
+        yield _not_json(text, str(error))
+    else:
+        if not isinstance(document, dict):
+            yield _not_an_object(document)
+
+
+def _empty(text: bytes) -> Diagnosis | None:
+    if text:
+        return None
+    return Diagnosis(
+        "empty-body",
+        "the request has no body",
+        f"{_SEND_FILE} (an empty file or an unset shell variable gives an empty body)",
+    )
+
+
+def _unexpanded_variable(text: bytes) -> Diagnosis | None:
+    if not _VARIABLE.fullmatch(text):
+        return None
+    return Diagnosis(
+        "unexpanded-variable",
+        f"the body is the literal text {_shown(text)}: single quotes kept the shell from putting the variable's value there",
+        f'use double quotes around the variable, or better, {_SEND_FILE} ("$variable" also loses the last newline, which changes the digest)',
+    )
+
+
+def _file_name(text: bytes) -> Diagnosis | None:
+    if not _AT_FILE.fullmatch(text):
+        return None
+    return Diagnosis(
+        "file-name",
+        f"the body is the literal text {_shown(text)}, not what is in that file (curl --data-raw does not read files)",
+        _SEND_FILE,
+    )
+
+
+def _markup(text: bytes) -> Diagnosis | None:
+    if not text.startswith(b"<"):
+        return None
+    return Diagnosis(
+        "html",
+        "the body is an HTML or XML page, not a manifest: what was saved is probably the page of a proxy, a login or a web site",
+        "look at the saved file, then fetch the manifest again from https://REGISTRY/v2/NAME/manifests/TAG and check that the answer is 200",
+    )
+
+
+def _with_http_headers(text: bytes) -> Diagnosis | None:
+    if not re.match(rb"HTTP/[0-9.]+ [0-9]{3}", text):
+        return None
+    return Diagnosis(
+        "http-headers",
+        "the body begins with the headers of an HTTP answer: it was saved with curl -i",
+        "fetch the manifest again with curl -D headers.txt -o manifest.json, and send manifest.json",
+    )
+
+
+def _compressed(text: bytes) -> Diagnosis | None:
+    if not text.startswith(b"\x1f\x8b"):
+        return None
+    return Diagnosis(
+        "compressed",
+        "the body is gzip data, not JSON: the answer was saved as it travelled",
+        "fetch the manifest again with curl --compressed, or without an Accept-Encoding header",
+    )
+
+
+def _other_encoding(text: bytes) -> Diagnosis | None:
+    if not text.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
+        return None
+    return Diagnosis(
+        "byte-order-mark",
+        "the body begins with a byte order mark: it was saved as UTF-16 or as UTF-8 with a mark (Windows PowerShell's > does that), so its bytes are not the manifest's",
+        "let the program that fetches write the file itself: curl -o manifest.json",
+    )
+
+
+def _url_encoded(text: bytes) -> Diagnosis | None:
+    if not re.match(rb"%7B", text, re.IGNORECASE):
+        return None
+    return Diagnosis(
+        "url-encoded",
+        "the body is URL-encoded: curl --data-urlencode did that",
+        _SEND_FILE,
+    )
+
+
+def _single_quoted(text: bytes) -> Diagnosis | None:
+    if not (text.startswith(b"'{") or (text.startswith(b"'") and text.endswith(b"'"))):
+        return None
+    return Diagnosis(
+        "quoted-json",
+        "the body has quotes around the JSON: the shell did not take them away (cmd.exe does not know single quotes)",
+        _SEND_FILE,
+    )
+
+
+_BY_BYTES: tuple[Callable[[bytes], Diagnosis | None], ...] = (
+    _empty,
+    _unexpanded_variable,
+    _file_name,
+    _markup,
+    _with_http_headers,
+    _compressed,
+    _other_encoding,
+    _url_encoded,
+    _single_quoted,
+)
+
+
+def _not_json(text: bytes, parser_says: str) -> Diagnosis:
+    if "truncated" in parser_says and text.startswith((b"{", b"[", b'"')):
+        return Diagnosis(
+            "truncated-json",
+            f"the JSON ends in the middle, after {len(text)} bytes",
+            "fetch the manifest again, compare its length with the Content-Length of the answer, and " + _SEND_FILE,
+        )
+    return Diagnosis("not-json", f"the body is not JSON: {parser_says}", _SEND_FILE)
+
+
+def _not_an_object(document: Any) -> Diagnosis:
+    if isinstance(document, str):
+        inside = document.strip().startswith("{")
+        what = "a manifest in a JSON string" if inside else f"the JSON string {_shown(document.encode())}"
+        return Diagnosis("quoted-json", f"the body is {what}, not a JSON object", _SEND_FILE)
+    if isinstance(document, list) and any(isinstance(item, dict) and "Descriptor" in item for item in document):
+        return Diagnosis(
+            "inspect-output",
+            "the body is what `docker manifest inspect --verbose` prints, not a manifest",
+            "wherry manifest inspect --raw prints a manifest's exact bytes; `wherry copy` moves an image",
+        )
+    kind = {list: "a list", bool: "a boolean", type(None): "null"}.get(type(document), "a number")
+    return Diagnosis("not-an-object", f"the body is {kind} where a manifest is a JSON object", _SEND_FILE)
+
+
+def _shown(text: bytes) -> str:
+    shown = text[:_LONGEST_SHOWN].decode(errors="replace")
+    return shown + ("…" if len(text) > _LONGEST_SHOWN else "")
