@@ -1,0 +1,75 @@
+"""`python -m bench`: measure, print, and with `--write` put the table into bench/README.md."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import copying, inspecting, serving
+from bench.clients import clients
+from bench.programs import find
+from bench.registries import kinds
+from bench.report import Row, document, write
+
+PARTS = ("serving", "copying", "inspecting")
+
+
+def main() -> None:
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="wherry-bench-", dir=options.directory) as folder:
+        rows = _measure(Path(folder), options)
+    text = document(rows, _facts(options))
+    print(text)
+    if options.write:
+        write(Path(__file__).with_name("README.md"), text)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of every row (default %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=3, help="length of a round of small requests (default %(default)s)"
+    )
+    parser.add_argument("--size", type=int, default=1000, help="megabytes of the copied image (default %(default)s)")
+    parser.add_argument("--only", choices=PARTS, action="append", help="this part alone; may be given again")
+    parser.add_argument("--long", action="store_true", help="also many images with one process each: some minutes more")
+    parser.add_argument(
+        "--directory", help="where the registries keep their data (default: the system's temporary folder)"
+    )
+    parser.add_argument("--write", action="store_true", help="write what was measured into bench/README.md")
+    return parser.parse_args()
+
+
+def _measure(folder: Path, options: argparse.Namespace) -> list[Row]:
+    parts = options.only or PARTS
+    rows: list[Row] = []
+    for part in parts:
+        print(f"bench: {part}", file=sys.stderr)
+        room = folder / part
+        room.mkdir()
+        if part == "serving":
+            rows += serving.measure(room, rounds=options.rounds, seconds=options.seconds)
+        elif part == "copying":
+            rows += copying.measure(room, rounds=options.rounds, size=options.size * 1_000_000)
+        else:
+            rows += inspecting.measure(room, rounds=options.rounds)
+    if options.long:
+        print("bench: many images", file=sys.stderr)
+        for images, base_layers in ((100, 5), (1000, 0)):
+            room = folder / f"many-{images}"
+            room.mkdir()
+            rows.append(copying.measure_many(room, images=images, base_layers=base_layers))
+    return rows
+
+
+def _facts(options: argparse.Namespace) -> list[str]:
+    wrk = find("wrk")
+    return [
+        f"Medians of {options.rounds} rounds, in turn (`--long` rows: one round).",
+        f"Small requests by {wrk.label if wrk else 'our own generator, which a fast registry may outrun'}.",
+        *(f"{kind.label}: {kind.durability} before the answer." for kind in kinds()),
+        f"Clients: {', '.join(client.label for client in clients())}.",
+    ]
+
+
+main()
