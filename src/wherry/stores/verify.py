@@ -6,7 +6,50 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import DigestMismatch, SizeMismatch
 from wherry.oci.manifest import Manifest
 
-__all__ = ["verified", "verified_manifest"]
+__all__ = ["Check", "verified", "verified_manifest"]
+
+
+class Check:
+    """Looks at the bytes of one blob as they pass; fails as soon as they cannot be `blob` any more.
+
+    `place` is for the message. Plain calls, so that a store may make them in the thread that reads or writes.
+    """
+
+    def __init__(self, blob: Descriptor, place: str) -> None:
+        self._blob = blob
+        self._place = place
+        self._hasher = blob.digest.hasher()
+        self._size = 0
+
+    def see(self, piece: bytes) -> None:
+        """Look at the next bytes.
+
+        Raises:
+            SizeMismatch: that is too many.
+        """
+        self._size += len(piece)
+        if self._size > self._blob.size:
+            raise SizeMismatch(
+                f"{self._place}: blob {self._blob.digest} is longer than the {self._blob.size} bytes of its descriptor"
+            )
+        self._hasher.update(piece)
+
+    def finish(self) -> None:
+        """Look at the whole.
+
+        Raises:
+            SizeMismatch: bytes are missing.
+            DigestMismatch: the bytes are others.
+        """
+        digest, size = self._blob.digest, self._blob.size
+        if self._size < size:
+            raise SizeMismatch(f"{self._place}: blob {digest} ended after {self._size} of {size} bytes")
+        found = self._hasher.hexdigest()
+        if found != digest.encoded:
+            raise DigestMismatch(
+                f"{self._place}: blob {digest} has bytes of digest {digest.algorithm}:{found}",
+                hint="the content is damaged where it was read: do not use it",
+            )
 
 
 async def verified(content: AsyncIterable[bytes], blob: Descriptor, place: str) -> AsyncIterator[bytes]:
@@ -16,21 +59,11 @@ async def verified(content: AsyncIterable[bytes], blob: Descriptor, place: str) 
         SizeMismatch: too many bytes, or too few.
         DigestMismatch: the bytes are others.
     """
-    hasher = blob.digest.hasher()
-    size = 0
+    check = Check(blob, place)
     async for piece in content:
-        size += len(piece)
-        if size > blob.size:
-            raise SizeMismatch(f"{place}: blob {blob.digest} is longer than the {blob.size} bytes of its descriptor")
-        hasher.update(piece)
+        check.see(piece)
         yield piece
-    if size < blob.size:
-        raise SizeMismatch(f"{place}: blob {blob.digest} ended after {size} of {blob.size} bytes")
-    if hasher.hexdigest() != blob.digest.encoded:
-        raise DigestMismatch(
-            f"{place}: blob {blob.digest} has bytes of digest {blob.digest.algorithm}:{hasher.hexdigest()}",
-            hint="the content is damaged where it was read: do not use it",
-        )
+    check.finish()
 
 
 def verified_manifest(manifest: Manifest, expected: Descriptor, place: str) -> Manifest:

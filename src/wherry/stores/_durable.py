@@ -1,0 +1,106 @@
+"""Files that are either not there or whole, whatever happens: written under another name, fsynced, renamed.
+
+A file that is being written is locked by its writer for as long as the writer lives, so that what a killed process left
+can be told from what a living one is busy with, and be swept away. The folder's own lock stands around the moments in
+which a name appears or goes; it is held for microseconds, never while content streams.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from wherry.oci.errors import StoreError
+
+__all__ = ["DurableFile", "locked", "replace", "sweep"]
+
+PREFIX = ".wherry-"
+PATIENCE = 30.0
+"""Seconds to wait for another process that holds a folder's lock."""
+_INTERVAL = 0.01
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock; nobody else who asks for it, in this process or another, has it meanwhile. Blocks.
+
+    Raises:
+        StoreError: somebody held it for too long.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)  # which unlocks
+
+
+class DurableFile:
+    """A file that is being written into `folder`, and that gets its name when it is whole. All methods may block."""
+
+    def __init__(self, folder: Path) -> None:
+        with locked(folder):
+            self._path = folder / f"{PREFIX}{os.urandom(8).hex()}"
+            self._file: BinaryIO = self._path.open("xb")
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def write(self, piece: bytes) -> None:
+        self._file.write(piece)
+
+    def commit(self, target: Path) -> None:
+        """Make everything durable under this name, in place of what had it."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._path.replace(target)
+        self._file.close()
+        _fsync_folder(target.parent)
+
+    def abandon(self) -> None:
+        """Leave nothing behind; does nothing after `commit`. Waits for a `write` that is going on."""
+        if not self._file.closed:
+            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # what was not written yet need not fit on the disk: nobody wants it
+                self._file.close()
+
+
+def replace(target: Path, content: bytes, folder: Path) -> None:
+    """Write a small file at once, by way of `folder`, which is on the same file system."""
+    file = DurableFile(folder)
+    try:
+        file.write(content)
+        file.commit(target)
+    finally:
+        file.abandon()
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers left in a folder who are no more."""
+    with locked(folder):
+        for path in folder.glob(f"{PREFIX}*"):
+            with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise StoreError(f"{folder}: locked by another process for {PATIENCE:.0f} seconds") from None
+            time.sleep(_INTERVAL)
+        else:
+            return
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

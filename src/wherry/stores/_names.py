@@ -1,0 +1,122 @@
+"""`index.json` of an OCI layout: which manifests it lists, and under which names.
+
+A value: bytes in, bytes out; every edit makes a new one. Entries that an edit does not concern, and fields that we do not
+know, are kept as they are. Spec: image-spec 1.1, image-layout.md, "index.json file"; annotations.md for the name.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.document import NotJSON, decode, encode, list_at
+from wherry.oci.errors import InvalidDescriptor, InvalidTag, StoreError
+from wherry.oci.mediatype import OCI_INDEX
+from wherry.oci.reference import Tag
+
+__all__ = ["REF_NAME", "Entry", "Names"]
+
+REF_NAME = "org.opencontainers.image.ref.name"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A manifest that the layout lists; `document` is its entry as it is written there."""
+
+    descriptor: Descriptor
+    document: dict[str, Any]
+
+    @property
+    def name(self) -> str | None:
+        """Its name as written, which need not be a tag: some tools write whole references."""
+        return (self.descriptor.annotations or {}).get(REF_NAME)
+
+    @property
+    def tag(self) -> Tag | None:
+        try:
+            return None if self.name is None else Tag(self.name)
+        except InvalidTag:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The document, and its entries in its order."""
+
+    document: dict[str, Any]
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls({"schemaVersion": 2, "mediaType": OCI_INDEX}, ())
+
+    @classmethod
+    def parse(cls, content: bytes, place: str) -> Self:
+        """Read the file; `place` is its path, for messages.
+
+        Raises:
+            StoreError: it is damaged.
+        """
+        try:
+            document = decode(content)
+            if not isinstance(document, dict):
+                raise StoreError(f"{place}: is JSON, but not an object")
+            items = list_at(document, "manifests")
+            if items is None:
+                raise StoreError(f"{place}: has no list of manifests")
+            described = [Descriptor.from_json(item, f"manifests[{position}]") for position, item in enumerate(items)]
+        except NotJSON as error:
+            raise StoreError(f"{place}: is not JSON: {error}") from None
+        except InvalidDescriptor as error:
+            raise StoreError(f"{place}: {error}") from error
+        return cls(document, tuple(map(Entry, described, items)))
+
+    def encode(self) -> bytes:
+        return encode(self.document | {"manifests": [entry.document for entry in self.entries]})
+
+    def find(self, name: Tag | Digest) -> Descriptor | None:
+        """The manifest of that name, or with that digest."""
+        found = (
+            entry.descriptor
+            for entry in self.entries
+            if (entry.descriptor.digest == name if isinstance(name, Digest) else entry.name == name)
+        )
+        return next(found, None)
+
+    def tags(self) -> Iterator[Tag]:
+        """The names that are tags, in byte order."""
+        return iter(sorted({entry.tag for entry in self.entries if entry.tag is not None}))
+
+    def tagged(self, manifest: Descriptor, tag: Tag) -> Self:
+        """With `tag` on this manifest and on no other. A nameless entry of it takes the name."""
+        named = next((entry for entry in self.entries if entry.name == tag), None)
+        if named and named.descriptor.digest == manifest.digest:
+            return self
+        others = tuple(entry for entry in self.entries if entry is not named)
+        nameless = next((e for e in others if e.descriptor.digest == manifest.digest and e.name is None), None)
+        base = manifest.to_json() if nameless is None else nameless.document
+        annotations = {**(base.get("annotations") or {}), REF_NAME: str(tag)}
+        entry = _entry({**base, "annotations": annotations})
+        return self._with(tuple(each for each in others if each is not nameless), entry)
+
+    def listed(self, manifest: Descriptor) -> Self:
+        """With this manifest in the list, under whatever name it has there, or none."""
+        return self if self.find(manifest.digest) else self._with(self.entries, _entry(manifest.to_json()))
+
+    def without_children(self, children: Collection[Digest]) -> Self:
+        """Without the entries that say nothing but that these are there: an index that is listed says so too."""
+        kept = [e for e in self.entries if e.descriptor.digest not in children or e.descriptor.annotations]
+        return self._with(tuple(kept))
+
+    def without(self, name: Tag | Digest) -> Self:
+        """Without that name, or without any entry of that digest."""
+        by_digest = isinstance(name, Digest)
+        return self._with(tuple(e for e in self.entries if (e.descriptor.digest if by_digest else e.name) != name))
+
+    def _with(self, entries: tuple[Entry, ...], *more: Entry) -> Self:
+        return type(self)(self.document, (*entries, *more))
+
+
+def _entry(document: dict[str, Any]) -> Entry:
+    return Entry(Descriptor.from_json(document, "manifests"), document)
