@@ -1,7 +1,6 @@
 """GET and HEAD of blobs (end-2): whole, in part, and not at all when the client has it already."""
 
 import pytest
-
 from tests.conformance.wire import Repository, digest_of, random_bytes
 
 SIZE = 2048
@@ -16,7 +15,7 @@ SATISFIABLE = {
     "bytes=2047-2047": (2047, SIZE),
 }
 UNSATISFIABLE = ("bytes=500-0", "bytes=5000-10000", "bytes=2048-", "bytes=-0")
-IGNORED = ("items=0-5", "bytes=a-b", "bytes", "bytes=-", "bytes=0-1,5-6x", "0-5")
+MALFORMED = ("bytes=a-b", "bytes", "bytes=-", "bytes=0-1,5-6x", "0-5")
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
@@ -47,10 +46,17 @@ def test_every_range_of_an_empty_blob_is_416(repository: Repository):
     assert repository.get_blob(digest).status == 200
 
 
-@pytest.mark.parametrize("asked", IGNORED)
-def test_what_is_no_byte_range_is_ignored(repository: Repository, asked):
+@pytest.mark.parametrize("asked", MALFORMED)
+def test_a_malformed_range_is_ignored_or_refused(repository: Repository, asked):
     body = random_bytes(SIZE)
-    whole = repository.get_blob(repository.push_blob(body), ("Range", asked))
+    answer = repository.get_blob(repository.push_blob(body), ("Range", asked))
+    assert answer.status in (200, 400, 416), answer
+    assert answer.status != 200 or answer.body == body
+
+
+def test_a_range_in_another_unit_is_ignored(repository: Repository):
+    body = random_bytes(SIZE)
+    whole = repository.get_blob(repository.push_blob(body), ("Range", "items=0-5"))
     assert (whole.status, whole.body) == (200, body)
 
 

@@ -107,7 +107,7 @@ class Registry:
 
     url: str
 
-    def send(  # noqa: PLR0917  # method and target are what a request line has
+    def send(
         self,
         method: str,
         target: str,
