@@ -7,8 +7,10 @@ in docs/exit-codes.md. A traceback is for bugs alone, and then only with `WHERRY
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import Self
 
 import click
 
@@ -26,10 +28,7 @@ from wherry.oci.errors import (
     WherryError,
 )
 
-__all__ = ["ExitCode", "exit_code", "exit_code_of", "fine_exit_codes", "guarded", "report"]
-
-DEBUG = "WHERRY_DEBUG"
-EXIT_CODES = "WHERRY_EXIT_CODES"
+__all__ = ["ExitCode", "Manner", "exit_code_of", "guarded", "report", "say"]
 
 
 class ExitCode(IntEnum):
@@ -62,43 +61,54 @@ _FINE: tuple[tuple[type[WherryError], ExitCode], ...] = (
 )
 
 
-def guarded(command: Callable[[], int]) -> int:
+@dataclass(slots=True)
+class Manner:
+    """How this run fails: with finer exit codes (`--exit-codes`), with tracebacks. Options may change it while parsing."""
+
+    fine: bool = False
+    debug: bool = False
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Self:
+        """What the environment asks for."""
+        return cls(*(environment.get(name, "") not in ("", "0") for name in ("WHERRY_EXIT_CODES", "WHERRY_DEBUG")))
+
+    def code(self, error: WherryError) -> ExitCode:
+        """The exit code for an error."""
+        if not self.fine:
+            return ExitCode.FAILED
+        return next((code for kind, code in _FINE if isinstance(error, kind)), ExitCode.FAILED)
+
+
+def guarded(command: Callable[[], int], manner: Manner) -> int:
     """Run a command; whatever it raises becomes words on stderr and an exit code."""
     try:
         code = command()
         sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
-        _say("wherry: interrupted")
+        say("wherry: interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         return _gone()
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _misused(error)
     except BaseExceptionGroup as group:
-        return max((_failed(error) for error in _leaves(group)), default=ExitCode.FAILED)
+        return max(_failed(error, manner) for error in _leaves(group))
     except Exception as error:  # noqa: BLE001  # the one place where what nobody expected is turned into words
-        return _failed(error)
+        return _failed(error, manner)
     return code
 
 
 def report(error: WherryError) -> None:
     """Say on stderr what happened and, where it is known, what to do now."""
-    _say(f"wherry: {error}")
+    say(f"wherry: {error}")
     if error.hint:
-        _say(f"try: {error.hint}")
+        say(f"try: {error.hint}")
 
 
-def exit_code(error: WherryError, *, fine: bool | None = None) -> ExitCode:
-    """The exit code for an error; `fine` asks for the finer codes, None leaves that to the environment."""
-    if not (fine_exit_codes() if fine is None else fine):
-        return ExitCode.FAILED
-    return next((code for kind, code in _FINE if isinstance(error, kind)), ExitCode.FAILED)
-
-
-def fine_exit_codes() -> bool:
-    """Whether the environment asks for the finer exit codes."""
-    return os.environ.get(EXIT_CODES, "") not in ("", "0")
+def say(line: str) -> None:
+    """Write a line to stderr."""
+    sys.stderr.write(f"{line}\n")
 
 
 def exit_code_of(returned: object) -> int:
@@ -106,23 +116,33 @@ def exit_code_of(returned: object) -> int:
     return returned if isinstance(returned, int) else ExitCode.OK
 
 
-def _failed(error: BaseException) -> int:
-    if os.environ.get(DEBUG):
+def _misused(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return ExitCode.USAGE
+    say(f"wherry: {error.format_message()}")
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        say(f"try: {error.ctx.command_path} --help")
+    return error.exit_code
+
+
+def _failed(error: BaseException, manner: Manner) -> int:
+    if manner.debug:
         traceback.print_exception(error)
     if isinstance(error, WherryError):
         report(error)
-        return exit_code(error)
+        return manner.code(error)
     if isinstance(error, BrokenPipeError):
         return _gone()
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        _say(f"wherry: {place}{error.strerror or error}")
+        say(f"wherry: {place}{error.strerror or error}")
         return ExitCode.FAILED
     if isinstance(error, KeyboardInterrupt):
-        _say("wherry: interrupted")
+        say("wherry: interrupted")
         return ExitCode.INTERRUPTED
-    _say(f"wherry: this is a bug: {type(error).__name__}: {error}")
-    _say(f"try: {DEBUG}=1 and the same command, for the traceback; a report with it is welcome")
+    say(f"wherry: this is a bug: {type(error).__name__}: {error}")
+    say("try: the same with WHERRY_DEBUG=1, for the traceback; a report with it is welcome")
     return ExitCode.BUG
 
 
@@ -138,7 +158,3 @@ def _gone() -> int:
     """Whoever read our output has left (`… | head -1`): stop quietly, and let nothing complain at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ExitCode.BROKEN_PIPE
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")

@@ -9,20 +9,13 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import click
-
 from wherry.oci.errors import CredentialsError
 from wherry.stores.remote import Client
 from wherry.stores.remote.credentials import DockerConfig
 
-__all__ = ["docker_config", "insecure_option", "open_client", "run"]
+__all__ = ["docker_config", "open_client", "run"]
 
 Result = TypeVar("Result")
-
-insecure_option = click.option(
-    "--insecure", is_flag=True, help="Allow plain HTTP, and TLS certificates that nobody vouches for."
-)
-"""The option that every command has which talks to registries."""
 
 
 def docker_config(environment: Mapping[str, str] = os.environ) -> Path:

@@ -1,0 +1,62 @@
+"""Groups of commands that import a command when it runs, and only then.
+
+`wherry manifest inspect` must not pay for the server. So the one-line helps stand in a table, beside the places.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import click
+
+__all__ = ["LazyGroup", "Place"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a command is (`module:attribute`, a click command), what it does, and the extra that it needs installed."""
+
+    where: str
+    summary: str
+    extra: str | None = None
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        module, _, attribute = self.where.partition(":")
+        try:
+            command = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if self.extra is None or (error.name or "").startswith("wherry"):
+                raise
+            raise click.ClickException(
+                f"{error.name} is not installed\ntry: pip install 'wherry[{self.extra}]'"
+            ) from error
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{self.where} is not a click command")
+        return command
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by a table."""
+
+    def __init__(
+        self, *arguments: Any, places: Mapping[str, Place], aliases: Mapping[str, str] | None = None, **options: Any
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self.places = places
+        self.aliases = aliases or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return sorted(self.places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        place = self.places.get(self.aliases.get(cmd_name, cmd_name))
+        return None if place is None else place.load()
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl([(self._spelled(name), self.places[name].summary) for name in sorted(self.places)])
+
+    def _spelled(self, name: str) -> str:
+        return ", ".join([name, *(alias for alias, meant in self.aliases.items() if meant == name)])

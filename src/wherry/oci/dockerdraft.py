@@ -1,0 +1,200 @@
+"""One image of a draft, as docker keeps it on disk and prints it with `--verbose`.
+
+Docker's `manifest create` keeps a file an image: compact JSON with `Ref` (the full reference), `Descriptor` (with the
+platform), `Raw` (the manifest's exact bytes, base64) and the manifest once more as an object. Files of before 23.0
+have no `Raw`; files of before 18.09 have `Digest` and `Platform` instead of `Descriptor`. All are read, the present form
+is written; fields that we do not know are kept.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import msgspec
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.dockerjson import LIST_INDENT, TAB, compact, described, escaped, indented
+from wherry.oci.document import NotJSON, encode
+from wherry.oci.errors import InvalidValue, WherryError
+from wherry.oci.manifest import Manifest
+from wherry.oci.mediatype import DOCKER_MANIFEST, OCI_MANIFEST
+from wherry.oci.platform import Platform
+from wherry.oci.reference import Reference
+
+__all__ = ["DraftImage", "Flattened", "InvalidDraft", "file_name", "verbose", "verbose_list"]
+
+_MANIFEST_FIELDS = {DOCKER_MANIFEST: "SchemaV2Manifest", OCI_MANIFEST: "OCIManifest"}
+_OTHER = "Manifest"
+_OURS = "Flattened"
+_OWN = frozenset(("Ref", "Descriptor", "Raw", "Digest", "Platform", _OURS))
+_KNOWN = _OWN | {_OTHER, *_MANIFEST_FIELDS.values()}
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_any = msgspec.json.Decoder()
+
+
+class InvalidDraft(InvalidValue):
+    """A draft's file that neither docker nor wherry can have written."""
+
+    kind = "draft"
+
+
+@dataclass(frozen=True, slots=True)
+class Flattened:
+    """That an image stands in a draft because an index was named: which index, and the child's place in it.
+
+    Docker does not know the field, and drops it when it rewrites the file; then the order is by file name, as all of
+    docker's order is.
+    """
+
+    source: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class DraftImage:
+    """`reference` is the full form as written by the user, `descriptor` has the platform that a list will state.
+
+    `manifest` is None where the file does not hold the exact bytes; they are in the registry then.
+    """
+
+    reference: str
+    descriptor: Descriptor
+    manifest: Manifest | None = None
+    flattened: Flattened | None = None
+    extra: tuple[tuple[str, bytes], ...] = ()
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """Read a file of a draft.
+
+        Raises:
+            InvalidDraft: it is damaged; `reason` says how.
+        """
+        try:
+            fields = {name: bytes(raw) for name, raw in _fields.decode(content).items()}
+            reference = _text(fields, "Ref")
+            manifest = _manifest(fields)
+            return cls(
+                reference,
+                _descriptor(fields, manifest),
+                manifest,
+                _flattened(fields),
+                tuple((name, raw) for name, raw in fields.items() if name not in (_KNOWN if manifest else _OWN)),
+            )
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, binascii.Error, NotJSON) as error:
+            raise InvalidDraft("file", f"not what docker writes: {error}") from None
+        except InvalidDraft:
+            raise
+        except WherryError as error:
+            raise InvalidDraft("file", str(error)) from error
+
+    def encode(self) -> bytes:
+        """The file's bytes: docker's own for what docker knows."""
+        pieces = [
+            b'"Ref":' + escaped(encode(self.reference)),
+            b'"Descriptor":' + escaped(encode(described(self.descriptor))),
+        ]
+        if self.manifest is not None:
+            name = _MANIFEST_FIELDS.get(self.manifest.media_type, _OTHER)
+            pieces.append(b'"Raw":' + encode(base64.b64encode(self.manifest.content).decode()))
+            pieces.append(encode(name) + b":" + compact(self.manifest.content))
+        if self.flattened is not None:
+            place = {"Source": self.flattened.source, "Position": self.flattened.position}
+            pieces.append(encode(_OURS) + b":" + escaped(encode(place)))
+        pieces.extend(escaped(encode(name)) + b":" + raw for name, raw in self.extra)
+        return b"{" + b",".join(pieces) + b"}"
+
+    def on(self, platform: Platform) -> Self:
+        """The same image, said to be for another platform."""
+        return replace(self, descriptor=replace(self.descriptor, platform=platform))
+
+    @property
+    def platform(self) -> Platform:
+        """The platform that a list will state; empty where nothing is known."""
+        return self.descriptor.platform or Platform()
+
+    @property
+    def order(self) -> tuple[str, int, str]:
+        """What sorts the images of a draft: docker's order, by file name, and the children of an index in its place."""
+        own = file_name(self.reference)
+        if self.flattened is None:
+            return (own, 0, own)
+        return (file_name(self.flattened.source), self.flattened.position, own)
+
+
+def file_name(reference: Reference | str) -> str:
+    """The name of a reference's folder (a list) or file (an image) in docker's drafts. Several can have the same."""
+    return str(reference).replace(":", "-").replace("/", "_")
+
+
+def verbose(image: DraftImage) -> bytes:
+    """What `inspect --verbose` prints for one image (no newline at the end)."""
+    return indented(_printed(image).encode(), TAB)
+
+
+def verbose_list(images: Iterable[DraftImage]) -> bytes:
+    """What `inspect --verbose` prints for a list."""
+    return indented(b"[" + b",".join(_printed(image).encode() for image in images) + b"]", TAB)
+
+
+def _printed(image: DraftImage) -> DraftImage:
+    """The image with nothing but what docker prints: no annotations, and nothing of ours."""
+    bare = Descriptor(
+        image.descriptor.media_type, image.descriptor.digest, image.descriptor.size, platform=image.platform
+    )
+    return replace(image, descriptor=bare, flattened=None, extra=())
+
+
+def _text(fields: dict[str, bytes], name: str) -> str:
+    value: Any = _any.decode(fields[name]) if name in fields else None
+    if not isinstance(value, str) or not value:
+        raise InvalidDraft("file", f"{name} is missing")
+    return value
+
+
+def _manifest(fields: dict[str, bytes]) -> Manifest | None:
+    media_type = next((each for each, name in _MANIFEST_FIELDS.items() if name in fields), None)
+    if media_type is None:
+        raise InvalidDraft("file", f"it holds none of {', '.join(_MANIFEST_FIELDS.values())}")
+    if _any.decode(fields.get("Raw", b"null")):
+        return Manifest(base64.b64decode(_text(fields, "Raw"), validate=True), media_type)
+    return _rebuilt(fields[_MANIFEST_FIELDS[media_type]], media_type, _stated_digest(fields))
+
+
+def _rebuilt(document: bytes, media_type: str, digest: Digest) -> Manifest | None:
+    """The exact bytes of before 23.0, when files held the document alone: one of the layouts that builders write."""
+    for layout in (document, indented(document, LIST_INDENT), indented(document, b"  "), indented(document, TAB)):
+        if digest.matches(layout):
+            return Manifest(layout, media_type)
+    return None
+
+
+def _stated_digest(fields: dict[str, bytes]) -> Digest:
+    if "Digest" in fields:
+        return Digest.parse(_text(fields, "Digest"))
+    return Descriptor.from_json(_any.decode(fields.get("Descriptor", b"null")), "Descriptor").digest
+
+
+def _descriptor(fields: dict[str, bytes], manifest: Manifest | None) -> Descriptor:
+    if "Digest" not in fields:
+        descriptor = Descriptor.from_json(_any.decode(fields.get("Descriptor", b"null")), "Descriptor")
+        if manifest is not None and not descriptor.digest.matches(manifest.content):
+            raise InvalidDraft("file", f"its Raw is not what its digest {descriptor.digest} says")
+        return descriptor
+    if manifest is None:
+        raise InvalidDraft("file", f"the bytes of {_stated_digest(fields)} are lost (docker before 18.09 wrote it)")
+    platform = _any.decode(fields.get("Platform", b"null"))
+    return replace(manifest.descriptor, platform=Platform.from_json(platform if isinstance(platform, dict) else {}))
+
+
+def _flattened(fields: dict[str, bytes]) -> Flattened | None:
+    place = _any.decode(fields.get(_OURS, b"null"))
+    match place:
+        case {"Source": str(source), "Position": int(position)}:
+            return Flattened(source, position)
+        case _:
+            return None

@@ -1,0 +1,259 @@
+"""Drafts: lists of images that are being assembled on this machine, before they are pushed. Docker's own.
+
+`docker manifest create` keeps a folder a list and in it a file an image, both named after their references. This reads
+and writes the same files, so that both programs can work on one list. What docker does not do:
+
+- a new list appears whole (a folder is filled aside, then renamed), and so does every file of a list that is there;
+- who changes drafts holds a lock, so that two processes never lose each other's images. Docker itself takes none;
+- several references can mean the same folder (`a/b:c` and `a_b:c`): which list a folder was made for is noted in a file
+  of ours, because docker's do not say it. A folder that docker made has no note, and is taken at its word.
+
+Everything of ours is in a folder of its own beside docker's. Nothing here blocks for long: files of a few KB.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from wherry.oci.dockerdraft import DraftImage, InvalidDraft, file_name
+from wherry.oci.errors import ManifestUnknown, StoreError
+from wherry.oci.reference import Reference
+
+__all__ = ["Draft", "DraftUnknown", "Drafts"]
+
+_STAGED = ".wherry-"
+
+
+class DraftUnknown(ManifestUnknown):
+    """There is no such draft on this machine, or no such image in it."""
+
+
+class Draft:
+    """A list that is being changed: what is put and dropped is written when the change ends, or not at all."""
+
+    def __init__(self, images: Iterable[DraftImage], *, exists: bool) -> None:
+        self.exists = exists
+        self._images = {file_name(image.reference): image for image in images}
+        self.put_names: set[str] = set()
+        self.dropped_names: set[str] = set()
+
+    @property
+    def images(self) -> tuple[DraftImage, ...]:
+        """The images as they are now, in the order in which a push lists them."""
+        return tuple(sorted(self._images.values(), key=lambda image: image.order))
+
+    def image(self, reference: Reference) -> DraftImage | None:
+        """The image that was added under this reference."""
+        found = self._images.get(file_name(reference))
+        return found if found is not None and found.reference == str(reference) else None
+
+    def put(self, image: DraftImage) -> None:
+        """Add an image, or replace the one of the same reference.
+
+        Raises:
+            StoreError: an image of another reference has the same file.
+        """
+        name = file_name(image.reference)
+        there = self._images.get(name)
+        if there is not None and there.reference != image.reference:
+            raise StoreError(
+                f"{image.reference} and {there.reference} have the same file in docker's drafts, {name}",
+                hint="name one of them by its digest",
+            )
+        self._images[name] = image
+        self.put_names.add(name)
+        self.dropped_names.discard(name)
+
+    def drop(self, image: DraftImage) -> None:
+        """Take an image out."""
+        name = file_name(image.reference)
+        del self._images[name]
+        self.put_names.discard(name)
+        self.dropped_names.add(name)
+
+    def content(self, name: str) -> bytes:
+        """The bytes of an image's file."""
+        return self._images[name].encode()
+
+
+class Drafts:
+    """The drafts of one docker configuration folder. Neither it nor anything in it needs to exist."""
+
+    def __init__(self, configuration: Path) -> None:
+        self.folder = configuration / "manifests"
+        self._ours = configuration / "wherry"
+
+    def images(self, name: Reference) -> tuple[DraftImage, ...]:
+        """The images of a list, in the order in which a push lists them.
+
+        Raises:
+            DraftUnknown: there is no such draft.
+            StoreError: it cannot be read, or is damaged; the message names the file.
+        """
+        self._check_owner(name)
+        folder = self._place(name)
+        try:
+            files = [each for each in folder.iterdir() if not each.name.startswith(".")]
+        except (FileNotFoundError, NotADirectoryError):
+            raise _unknown(name) from None
+        except OSError as error:
+            raise _broken(folder, error) from error
+        return tuple(sorted((_read(each) for each in files), key=lambda image: image.order))
+
+    def image(self, name: Reference, image: Reference) -> DraftImage:
+        """One image of a list.
+
+        Raises:
+            DraftUnknown: there is no such draft, or no such image in it.
+            StoreError: it cannot be read, or is damaged.
+        """
+        self._check_owner(name)
+        path = self._place(name) / file_name(image)
+        try:
+            found = _read(path)
+        except FileNotFoundError:
+            raise _unknown(image) from None
+        if found.reference != str(image):
+            raise _unknown(image)
+        return found
+
+    def exists(self, name: Reference) -> bool:
+        """Whether there is such a draft, even an empty or damaged one."""
+        return self._place(name).is_dir() and self._owner(name) in (None, str(name))
+
+    @contextmanager
+    def change(self, name: Reference) -> Iterator[Draft]:
+        """Change a list, or make it; nobody else changes any meanwhile. If the block raises, nothing has changed.
+
+        Raises:
+            StoreError: it cannot be read or written, or is damaged.
+        """
+        with self._locked():
+            try:
+                draft = Draft(self.images(name), exists=True)
+            except DraftUnknown:
+                draft = Draft((), exists=False)
+            yield draft
+            try:
+                self._write(name, draft)
+            except OSError as error:
+                raise _broken(self._place(name), error) from error
+
+    def remove(self, name: Reference) -> None:
+        """Remove a list, whatever is in it.
+
+        Raises:
+            DraftUnknown: there is none.
+            StoreError: it cannot be removed.
+        """
+        if not self.exists(name):
+            raise _unknown(name)
+        with self._locked():
+            try:
+                aside = self._stage("old")
+                self._place(name).rename(aside)
+                _remove(aside)
+                self._note(name).unlink(missing_ok=True)
+            except FileNotFoundError:
+                raise _unknown(name) from None
+            except OSError as error:
+                raise _broken(self._place(name), error) from error
+
+    def _place(self, name: Reference) -> Path:
+        return self.folder / file_name(name)
+
+    def _write(self, name: Reference, draft: Draft) -> None:
+        folder = self._place(name)
+        target = folder if draft.exists else self._stage("new")
+        if not draft.exists:
+            target.mkdir()
+        for file in sorted(draft.put_names):
+            staged = self._stage("file")
+            staged.write_bytes(draft.content(file))
+            staged.rename(target / file)
+        if not draft.exists:
+            target.rename(folder)
+            self._ours.joinpath("names").mkdir(exist_ok=True)
+            self._note(name).write_text(f"{folder.stat().st_ino} {name}\n")
+        for file in draft.dropped_names:
+            (folder / file).unlink(missing_ok=True)
+
+    def _stage(self, purpose: str) -> Path:
+        """A place that no list has: on the same file system, so that a rename is enough."""
+        return self.folder / f"{_STAGED}{purpose}"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock; what a process that died in it has left behind is cleared away."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._ours.mkdir(exist_ok=True)
+            lock = os.open(self._ours / "drafts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise _broken(self.folder, error) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._clear_staged()
+            yield
+        finally:
+            os.close(lock)
+
+    def _clear_staged(self) -> None:
+        for left in self.folder.glob(f"{_STAGED}*"):
+            if left.is_dir():
+                _remove(left)
+            else:
+                left.unlink()
+
+    def _note(self, name: Reference) -> Path:
+        return self._ours / "names" / file_name(name)
+
+    def _owner(self, name: Reference) -> str | None:
+        """The list that this name's folder was made for, if wherry made it; a folder made anew has another inode."""
+        with suppress(OSError, ValueError):
+            inode, _, owner = self._note(name).read_text().strip().partition(" ")
+            if int(inode) == self._place(name).stat().st_ino:
+                return owner
+        return None
+
+    def _check_owner(self, name: Reference) -> None:
+        owner = self._owner(name)
+        if owner not in (None, str(name)):
+            raise StoreError(
+                f"the draft of {owner} stands where that of {name} would: docker names the folders of both"
+                f" {file_name(name)}",
+                hint=f"wherry manifest push --purge {owner}, or wherry manifest rm {owner}, first",
+            )
+
+
+def _read(path: Path) -> DraftImage:
+    try:
+        return DraftImage.parse(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except InvalidDraft as error:
+        raise StoreError(
+            f"draft {path} is damaged: {error.reason}", hint="`wherry manifest rm` removes the whole draft"
+        ) from error
+    except OSError as error:
+        raise _broken(path, error) from error
+
+
+def _remove(folder: Path) -> None:
+    """A folder of files, damaged ones too."""
+    for each in folder.iterdir():
+        each.unlink()
+    folder.rmdir()
+
+
+def _unknown(name: Reference) -> DraftUnknown:
+    return DraftUnknown(f"No such manifest: {name}")
+
+
+def _broken(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{error.filename or path}: {error.strerror or error}",
+        hint="drafts live in docker's configuration folder; set DOCKER_CONFIG to one that can be written",
+    )
