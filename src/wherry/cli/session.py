@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from wherry.oci.errors import CredentialsError
 from wherry.stores.remote import Client
 from wherry.stores.remote.credentials import DockerConfig
+from wherry.stores.remote.reach import Loopback
 
 __all__ = ["docker_config", "open_client", "run"]
 
@@ -34,9 +35,10 @@ def docker_config(environment: Mapping[str, str] = os.environ) -> Path:
         ) from None
 
 
-def open_client(*, insecure: bool = False) -> Client:
+def open_client(*, insecure: bool = False, loopback: Loopback = "plain") -> Client:
     """A client for all registries, with the credentials of docker's configuration; to be entered with `async with`."""
-    return Client(credentials=DockerConfig(docker_config() / "config.json"), insecure=insecure)
+    credentials = DockerConfig(docker_config() / "config.json")
+    return Client(credentials=credentials, insecure=insecure, loopback=loopback)
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:

@@ -1,0 +1,277 @@
+"""What can be done with a draft: make it from images in registries, change what it says of them, push it.
+
+A draft is all or nothing: every source is resolved before anything is written. Making the same draft again from the
+same sources changes nothing and is no error, so that a pipeline can be run again.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.dockerdraft import DraftImage
+from wherry.oci.dockerjson import index_type, list_content
+from wherry.oci.errors import ManifestInvalid, WherryError
+from wherry.oci.manifest import Manifest
+from wherry.oci.mediatype import DOCKER_MANIFEST, OCI_MANIFEST, Kind
+from wherry.oci.platform import Platform
+from wherry.oci.reference import Reference, Tag
+from wherry.ops._each import each
+from wherry.ops.copy import copy
+from wherry.ops.images import JOBS, flattened, image_alone, is_artifact, lookup
+from wherry.stores.drafts import Draft, Drafts
+from wherry.stores.protocol import Source, Store
+
+__all__ = [
+    "AmendRefused",
+    "Change",
+    "Created",
+    "EmptyDraft",
+    "NoPlatform",
+    "Pushed",
+    "annotate",
+    "assembled",
+    "create",
+    "push",
+]
+
+
+class AmendRefused(WherryError):
+    """The draft is there already, and is another one."""
+
+
+class EmptyDraft(WherryError):
+    """There is a draft of that name, with nothing in it."""
+
+
+class NoPlatform(WherryError):
+    """An image of a draft says neither in its config nor by annotation what it runs on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What amending did to one image of a source: `old` is None for one that is new, `new` for one that is gone.
+
+    `platform` tells the images of an index apart; None if the source is one image.
+    """
+
+    source: str
+    platform: Platform | None
+    old: Digest | None
+    new: Digest | None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """`changes` are those to images that were there; `notes` are sentences for people about odd sources."""
+
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """`manifest` is the list as pushed; `copied` are the children that came from other repositories, in its order."""
+
+    manifest: Manifest
+    copied: tuple[Digest, ...]
+
+
+async def create(
+    drafts: Drafts,
+    name: Reference,
+    sources: Sequence[Reference],
+    repository: Callable[[Reference], Source],
+    *,
+    amend: bool = False,
+    jobs: int = JOBS,
+) -> Created:
+    """Make a draft of these images; an index among the sources stands for the images in it.
+
+    Args:
+        repository: opens the repository of a reference, to read from.
+        amend: go on with a draft that is there: tags are looked up again, what is not named stays.
+        jobs: requests at once.
+    Raises:
+        AmendRefused: the draft is there with other content, and `amend` was not said.
+        ManifestUnknown: a source is not there.
+        ManifestInvalid: a source cannot be part of a list.
+        StoreError: the drafts cannot be read or written.
+    """
+    if not amend and drafts.exists(name):
+        _refuse_others(name, drafts.images(name), {str(source) for source in sources})
+    distinct = tuple(dict.fromkeys(sources))
+    resolved = await each(lambda source: _resolve(source, repository(source), jobs), distinct, at_once=jobs)
+    notes = tuple(note for _, (_, notes) in resolved for note in notes)
+    with drafts.change(name) as draft:
+        if draft.exists and not amend:
+            _refuse_moved(name, draft, [image for _, (images, _) in resolved for image in images])
+            return Created((), notes)
+        changes = [change for source, (images, _) in resolved for change in _amend(draft, str(source), images)]
+    return Created(tuple(changes), notes)
+
+
+def annotate(
+    drafts: Drafts, name: Reference, reference: Reference, change: Callable[[DraftImage], DraftImage]
+) -> DraftImage:
+    """Change what a draft says of one image, and return what it says now.
+
+    Raises:
+        DraftUnknown: there is no such draft, or no such image in it.
+        StoreError: the drafts cannot be read or written.
+    """
+    drafts.image(name, reference)  # so that asking for what is not there needs no writable folder
+    with drafts.change(name) as draft:
+        there = draft.image(reference) or drafts.image(name, reference)
+        changed = change(there)
+        draft.put(changed)
+    return changed
+
+
+def assembled(images: Iterable[DraftImage]) -> Manifest:
+    """The list that a draft stands for: in the draft's order, what is the same for the same platform once."""
+    distinct = {(image.descriptor.digest, image.platform): _child(image) for image in images}
+    media_type = index_type(distinct.values())
+    return Manifest(list_content(media_type, distinct.values()), media_type)
+
+
+async def push(
+    drafts: Drafts,
+    name: Reference,
+    repository: Callable[[Reference], Store],
+    *,
+    tags: Collection[Tag] = (),
+    jobs: int = JOBS,
+) -> Pushed:
+    """Push a draft: first the images that are in other repositories or registries, then the list, then its tags.
+
+    Args:
+        repository: opens the repository of a reference.
+        tags: more tags for the list, beside the one in `name`.
+    Raises:
+        DraftUnknown: there is no such draft.
+        EmptyDraft: there is nothing in it.
+        NoPlatform: an image has no os or architecture.
+        RegistryError: a registry refuses.
+    """
+    images = checked(name, drafts.images(name))
+    target = repository(name)
+    homes = [(image.descriptor.digest, Reference.parse(image.reference)) for image in images]
+    there = {digest for digest, home in homes if home.context == name.context}
+    foreign = {digest: home for digest, home in homes if digest not in there}
+    await each(lambda digest: copy(repository(foreign[digest]), digest, target), foreign, at_once=jobs)
+    manifest = assembled(images)
+    own = () if name.tag is None else (name.tag,)
+    await target.push_manifest(manifest, *dict.fromkeys((*own, *tags)))
+    return Pushed(manifest, tuple(foreign))
+
+
+def checked(name: Reference, images: Sequence[DraftImage]) -> Sequence[DraftImage]:
+    """A draft's images, if they can be pushed.
+
+    Raises:
+        EmptyDraft: there are none.
+        NoPlatform: one has no os or architecture, and is no artifact either.
+    """
+    if not images:
+        raise EmptyDraft(f"{name} not found")
+    for image in images:
+        artifact = image.manifest is not None and is_artifact(image.manifest)
+        if not artifact and not (image.platform.os and image.platform.architecture):
+            raise NoPlatform(f"manifest {image.reference} must have an OS and Architecture to be pushed to a registry")
+    return images
+
+
+def _child(image: DraftImage) -> Descriptor:
+    return image.descriptor if image.platform != Platform() else replace(image.descriptor, platform=None)
+
+
+async def _resolve(source: Reference, store: Source, jobs: int) -> tuple[list[DraftImage], tuple[str, ...]]:
+    """The images that a source stands for, and what is odd about it."""
+    manifest = await lookup(source, store)
+    if manifest.kind is Kind.INDEX:
+        found = await flattened(source, manifest, store, jobs=jobs)
+        for image in found:
+            _check_kind(image)
+        return found, () if found else (f"{source} is an index with nothing in it",)
+    alone = DraftImage(str(source), replace(manifest.descriptor, platform=Platform()), manifest)
+    _check_kind(alone)
+    try:
+        return [await image_alone(source, manifest, store)], ()
+    except ManifestInvalid as error:
+        if not is_artifact(manifest):
+            raise
+        return [alone], (f"{error.message}; it has no platform",)
+
+
+def _check_kind(image: DraftImage) -> None:
+    if image.descriptor.media_type not in (OCI_MANIFEST, DOCKER_MANIFEST):
+        raise ManifestInvalid(
+            f"{image.reference} cannot be part of a list: it is of type {image.descriptor.media_type}",
+            hint="push the image again with a tool of today: that makes an image manifest",
+        )
+
+
+def _source(image: DraftImage) -> str:
+    return image.reference if image.flattened is None else image.flattened.source
+
+
+def _refuse_others(name: Reference, images: Iterable[DraftImage], sources: Collection[str]) -> None:
+    """Before any request: a draft of other sources is another draft."""
+    if {_source(image) for image in images} != set(sources):
+        raise _amend_refused(name, "it holds other images")
+
+
+def _refuse_moved(name: Reference, draft: Draft, images: Collection[DraftImage]) -> None:
+    there = {image.reference: image.descriptor.digest for image in draft.images}
+    now = {image.reference: image.descriptor.digest for image in images}
+    if there != now:
+        moved = next((image for image in now if there.get(image) != now[image]), name)
+        raise _amend_refused(name, f"{moved} has moved since")
+
+
+def _amend_refused(name: Reference, why: str) -> AmendRefused:
+    return AmendRefused(
+        "refusing to amend an existing manifest list with no --amend flag",
+        hint=f"--amend to go on with the draft of {name} ({why}), or `wherry manifest rm {name}` to start anew",
+    )
+
+
+def _amend(draft: Draft, source: str, images: Sequence[DraftImage]) -> list[Change]:
+    """Bring the images of one source up to date in a draft, and say what that changed."""
+    before = {image.reference: image for image in draft.images if _source(image) == source}
+    gone = [image for reference, image in before.items() if reference not in {new.reference for new in images}]
+    changes = []
+    for image in images:
+        there = before.get(image.reference)
+        if there is not None and there.descriptor.digest == image.descriptor.digest:
+            if there.manifest is None:  # a file of docker before 23.0: its bytes are known now
+                draft.put(replace(image, descriptor=there.descriptor))
+            continue
+        draft.put(image)
+        old = there or _pair(image, gone)
+        if old is not None:
+            changes.append(_change(source, old, image))
+        elif before:
+            changes.append(_change(source, None, image))
+    paired = {change.old for change in changes}
+    for image in gone:
+        draft.drop(image)
+        if image.descriptor.digest not in paired:
+            changes.append(_change(source, image, None))
+    return changes
+
+
+def _change(source: str, old: DraftImage | None, new: DraftImage | None) -> Change:
+    told = new or old
+    platform = told.platform if told is not None and told.flattened is not None else None
+    return Change(source, platform, _digest(old), _digest(new))
+
+
+def _digest(image: DraftImage | None) -> Digest | None:
+    return None if image is None else image.descriptor.digest
+
+
+def _pair(image: DraftImage, gone: Iterable[DraftImage]) -> DraftImage | None:
+    """The image of the same platform that a child of an index takes the place of."""
+    return next((old for old in gone if old.platform == image.platform), None)
