@@ -1,0 +1,92 @@
+"""Words for what happens when no answer comes: pyreqwest's exceptions, told apart.
+
+pyreqwest says what happened only in the texts of its causes; those that are matched here were provoked with a closed
+port, an unknown name, TLS on a plain port and the reverse, bad certificates, and connections cut at each stage
+(`tests/stores/remote/test_failures.py` provokes them again).
+"""
+
+import re
+
+from pyreqwest.exceptions import ConnectTimeoutError, DetailedPyreqwestError, PyreqwestError
+
+from wherry.oci.errors import ConnectionFailed, TimedOut, TLSFailed, Unreachable
+
+__all__ = ["ClosedEarly", "NotHTTP", "NotTLS", "Refused", "broken_off", "unreachable"]
+
+
+class NotTLS(TLSFailed):
+    """Something that is not TLS answered a TLS handshake. Whether it is plain HTTP is for the session to find out."""
+
+
+class ClosedEarly(ConnectionFailed):
+    """The connection was closed before the answer; a connection that was kept for reuse often ends so."""
+
+
+class NotHTTP(ConnectionFailed):
+    """What answers there does not speak HTTP."""
+
+
+class Refused(ConnectionFailed):
+    """Nobody listens on that port."""
+
+
+_CERTIFICATES = (
+    ("UnknownIssuer", "is signed by an authority that this machine does not trust"),
+    ("CaUsedAsEndEntity", "is self-signed"),
+    ("NotValidForName", "is for another host name"),
+    ("Expired", "has expired"),
+    ("NotValidYet", "is not valid yet"),
+    ("Revoked", "is revoked"),
+)
+_TRUST = "add its authority to the system's trusted ones (or name it in SSL_CERT_FILE), or use --insecure"
+
+
+def unreachable(error: BaseException, place: str, seconds: float) -> Unreachable:
+    """The error to raise when a request got no answer; `seconds` is how long was waited if it timed out."""
+    if isinstance(error, ConnectTimeoutError):
+        return TimedOut(f"{place}: no connection within {seconds:g} s", registry=place)
+    if isinstance(error, TimeoutError):
+        return TimedOut(f"{place}: silent for {seconds:g} s", registry=place)
+    causes = _causes(error)
+    if "dns error" in causes:
+        return ConnectionFailed(
+            f"{place}: the host name does not resolve", registry=place, hint="check how the registry's name is spelled"
+        )
+    if "Connection refused" in causes:
+        return Refused(
+            f"{place}: connection refused: nothing listens there", registry=place, hint="check the host and the port"
+        )
+    if "InvalidContentType" in causes:
+        return NotTLS(f"{place}: no TLS on that port", registry=place, hint="check the port")
+    if "peer certificate" in causes:
+        return _untrusted(causes, place)
+    if "tls handshake eof" in causes or "received fatal alert" in causes:
+        return TLSFailed(f"{place}: the TLS handshake broke off", registry=place, hint="check the host and the port")
+    if "parsed" in causes:
+        return NotHTTP(f"{place}: what answers there does not speak HTTP", registry=place, hint="check the port")
+    return broken_off(error, place)
+
+
+def broken_off(error: BaseException, place: str) -> ConnectionFailed:
+    """The error to raise when a connection broke in the middle."""
+    causes = _causes(error)
+    last = causes.rpartition("; ")[2]
+    if "connection closed before message completed" in causes:
+        return ClosedEarly(f"{place}: the connection was closed before the answer", registry=place)
+    if "end of file before message length" in causes or "unexpected EOF" in causes:
+        return ConnectionFailed(f"{place}: the answer broke off in the middle", registry=place)
+    return ConnectionFailed(f"{place}: the connection broke: {last or error}", registry=place)
+
+
+def _untrusted(causes: str, place: str) -> TLSFailed:
+    for name, words in _CERTIFICATES:
+        if name in causes:
+            return TLSFailed(f"{place}: the certificate {words}", registry=place, hint=_TRUST)
+    reason = re.sub(r".*peer certificate: ", "", causes.rpartition("; ")[2])
+    return TLSFailed(f"{place}: the certificate is not trusted ({reason})", registry=place, hint=_TRUST)
+
+
+def _causes(error: BaseException) -> str:
+    if isinstance(error, DetailedPyreqwestError):
+        return "; ".join(cause["message"] for cause in error.details.get("causes") or ())
+    return error.message if isinstance(error, PyreqwestError) else str(error)

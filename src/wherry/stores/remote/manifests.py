@@ -1,0 +1,222 @@
+"""Manifests of a remote repository: whole, verified, and always asked for with the complete `Accept` list.
+
+Spec: distribution-spec 1.1, "Pulling manifests", "Pushing Manifests", "Deleting manifests".
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.diagnosis import as_error, diagnose
+from wherry.oci.digest import Digest
+from wherry.oci.errors import (
+    DigestMismatch,
+    InvalidDigest,
+    ManifestInvalid,
+    ManifestUnknown,
+    RegistryError,
+    TooManyRequests,
+    UnexpectedResponse,
+    Unsupported,
+)
+from wherry.oci.manifest import Manifest
+from wherry.oci.mediatype import ACCEPTED_MANIFESTS, kind_of, without_parameters
+from wherry.oci.reference import Reference, Tag
+from wherry.stores.remote.refusals import is_page, page
+from wherry.stores.remote.scopes import delete_scope, pull, push
+from wherry.stores.remote.session import Request, Session, exchange_of
+from wherry.stores.remote.transport import Answer
+
+__all__ = ["LARGEST_READ", "Manifests"]
+
+LARGEST_READ = 32 * 1024 * 1024
+"""Bytes of a manifest that are read at most: eight times what registries must take. What is longer means no good."""
+
+_ACCEPT: Mapping[str, str] = MappingProxyType({"Accept": ", ".join(ACCEPTED_MANIFESTS)})
+_REMEMBERED = 8 * 1024 * 1024  # bytes
+_NOT_FOUND, _CREATED, _ACCEPTED = 404, 201, 202
+
+
+class Manifests:
+    """The manifests of one repository. Those that passed a moment ago are remembered, for tags to be put on them."""
+
+    def __init__(self, session: Session, reference: Reference) -> None:
+        self._session = session
+        self._reference = reference
+        self._remembered: OrderedDict[Digest, Manifest] = OrderedDict()
+
+    async def resolve(self, name: Tag | Digest) -> Descriptor:
+        """One HEAD; a GET where that is refused, or its answer does not say enough."""
+        try:
+            async with self._session.open(self._request("HEAD", name)) as answer:
+                described = _described(answer, name, self._place(name))
+        except TooManyRequests:
+            raise
+        except RegistryError as error:
+            if isinstance(error, ManifestUnknown) and error.status == _NOT_FOUND:
+                raise
+            described = None  # the answer to a HEAD has no words: GET brings them
+        return described if described is not None else (await self.manifest(name)).descriptor
+
+    async def exists(self, digest: Digest) -> bool:
+        """Whether the repository has a manifest."""
+        try:
+            await self.resolve(digest)
+        except ManifestUnknown:
+            return False
+        return True
+
+    async def manifest(self, name: Tag | Digest) -> Manifest:
+        """One GET; the bytes are those of the digest that was asked for, or of the one that the registry promises."""
+        answer, content = await self._session.ask(self._request("GET", name), limit=LARGEST_READ)
+        place = self._place(name)
+        if is_page(answer, content):
+            raise page(answer, exchange_of("GET", answer.url), place)
+        promised = name if isinstance(name, Digest) else _promised(answer)
+        try:
+            manifest = Manifest.received(
+                content, answer.header("Content-Type"), algorithm=promised.algorithm if promised else "sha256"
+            )
+        except ManifestInvalid as error:
+            raise ManifestInvalid(f"{place}: {error.message}", hint=error.hint, status=answer.status) from error
+        if promised is not None and manifest.digest != promised:
+            raise DigestMismatch(
+                f"{place}: the registry sent bytes of digest {manifest.digest} for {promised}",
+                hint="something between here and there changes content: do not use it",
+            )
+        self._remember(manifest)
+        return manifest
+
+    async def put(self, manifest: Manifest, tags: tuple[Tag, ...]) -> bool:
+        """Push a manifest under its tags; return whether the registry lists it among its subject's referrers.
+
+        Raises:
+            ManifestInvalid: it is refused, here already if we see that it is invalid by itself.
+        """
+        diagnosis = diagnose(manifest.content, manifest.media_type)
+        if (
+            diagnosis is not None and diagnosis.cause != "too-large"
+        ):  # how large is too large is for each registry to say
+            raise as_error(diagnosis)
+        return await self._put(manifest, tags)
+
+    async def _put(self, manifest: Manifest, tags: tuple[Tag, ...]) -> bool:
+        if manifest.digest.algorithm != "sha256" and tags:
+            answer = await self._put_at(manifest, manifest.digest, "?" + "&".join(f"tag={tag}" for tag in tags))
+            self._check_tags(answer, manifest, tags)
+        else:
+            for name in tags or (manifest.digest,):
+                answer = await self._put_at(manifest, name)
+        self._remember(manifest)
+        return answer.header("OCI-Subject") is not None
+
+    async def tag(self, descriptor: Descriptor, tag: Tag) -> None:
+        """Put a tag on a manifest that is there."""
+        manifest = self._remembered.get(descriptor.digest) or await self.manifest(descriptor.digest)
+        await self._put(manifest, (tag,))
+
+    async def delete(self, name: Tag | Digest) -> None:
+        """Delete a tag alone, or a manifest."""
+        request = self._request("DELETE", name, expected=(_ACCEPTED, 200, 204))
+        try:
+            await self._session.ask(request)
+        except RegistryError as error:
+            if error.status not in {400, 405, 501}:
+                raise
+            what = "a tag alone" if isinstance(name, Tag) else "manifests"
+            raise Unsupported(
+                f"{self._place(name)}: this registry does not delete {what}",
+                hint=(
+                    "deleting its digest instead would take every other tag on it along"
+                    if isinstance(name, Tag)
+                    else "deleting may be switched off in the registry's configuration"
+                ),
+                detail=error.detail,
+                words=error.words,
+                request=error.request,
+                status=error.status,
+            ) from error
+        if isinstance(name, Digest):
+            self._remembered.pop(name, None)
+
+    async def _put_at(self, manifest: Manifest, name: Tag | Digest, query: str = "") -> Answer:
+        request = self._request("PUT", name, query=query, expected=(_CREATED, 200, _ACCEPTED), manifest=manifest)
+        try:
+            answer, _ = await self._session.ask(request)
+        except ManifestInvalid as error:
+            error.hint = error.hint or (
+                f"by itself the manifest is valid: perhaps this registry does not take {manifest.media_type}"
+            )
+            raise
+        stored = _promised(answer)
+        if stored is not None and stored.algorithm == manifest.digest.algorithm and stored != manifest.digest:
+            raise DigestMismatch(
+                f"{self._place(name)}: the registry stored {stored} where {manifest.digest} was pushed",
+                hint="something between here and there changes content",
+            )
+        return answer
+
+    def _check_tags(self, answer: Answer, manifest: Manifest, tags: tuple[Tag, ...]) -> None:
+        taken = {tag.strip() for header in answer.headers("OCI-Tag") for tag in header.split(",")}
+        missing = [tag for tag in tags if tag not in taken]
+        if missing:
+            raise Unsupported(
+                f"{self._place(manifest.digest)}: this registry cannot put a tag on a {manifest.digest.algorithm} digest",
+                hint="the manifest is there by its digest; a tag would lead to its sha256 digest instead",
+                request=exchange_of("PUT", answer.url),
+                status=answer.status,
+            )
+
+    def _request(
+        self,
+        method: str,
+        name: Tag | Digest,
+        *,
+        query: str = "",
+        expected: tuple[int, ...] = (200,),
+        manifest: Manifest | None = None,
+    ) -> Request:
+        repository = self._reference.repository
+        scopes = {"PUT": push, "DELETE": delete_scope}.get(method, pull)(repository)
+        return Request(
+            method,
+            f"/v2/{repository}/manifests/{name}{query}",
+            self._place(name),
+            scopes,
+            headers=_ACCEPT if manifest is None else {"Content-Type": manifest.media_type},
+            body=None if manifest is None else manifest.content,
+            expected=expected,
+            missing=ManifestUnknown,
+        )
+
+    def _place(self, name: Tag | Digest) -> str:
+        return str(self._reference.at(name))
+
+    def _remember(self, manifest: Manifest) -> None:
+        self._remembered[manifest.digest] = manifest
+        self._remembered.move_to_end(manifest.digest)
+        while sum(len(each.content) for each in self._remembered.values()) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+
+
+def _described(answer: Answer, name: Tag | Digest, place: str) -> Descriptor | None:
+    """The descriptor that the answer to a HEAD gives; None if it lacks something."""
+    promised = _promised(answer)
+    media_type = without_parameters(answer.header("Content-Type") or "")
+    if answer.length is None or not kind_of(media_type):
+        return None
+    if isinstance(name, Digest):
+        if promised is not None and promised.algorithm == name.algorithm and promised != name:
+            raise UnexpectedResponse(
+                f"{place}: the registry has {promised} for it", request=exchange_of("HEAD", answer.url), status=200
+            )
+        return Descriptor(media_type, name, answer.length)
+    return None if promised is None else Descriptor(media_type, promised, answer.length)
+
+
+def _promised(answer: Answer) -> Digest | None:
+    try:
+        return Digest.parse(answer.header("Docker-Content-Digest") or "")
+    except InvalidDigest:
+        return None

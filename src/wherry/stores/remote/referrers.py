@@ -1,0 +1,121 @@
+"""Referrers of a remote repository: by the API where it exists, else by the fallback tag that clients keep.
+
+On a registry without the API, whoever pushes a manifest with a `subject` adds its descriptor to an index under the tag
+`sha256-<hex of the subject>`; whoever looks for referrers reads that index.
+
+Spec: distribution-spec 1.1, "Listing Referrers", "Pushing Manifests with Subject", "Unavailable Referrers API".
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.document import encode
+from wherry.oci.errors import InvalidDescriptor, ManifestInvalid, NotFound, UnexpectedResponse, Unsupported
+from wherry.oci.manifest import Manifest
+from wherry.oci.mediatype import OCI_INDEX, Kind
+from wherry.oci.reference import Reference, Tag
+from wherry.stores.remote.listing import bad_list, pages
+from wherry.stores.remote.manifests import Manifests
+from wherry.stores.remote.scopes import pull
+from wherry.stores.remote.session import Request, Session
+
+__all__ = ["Referrers", "fallback_tag"]
+
+
+def fallback_tag(subject: Digest) -> Tag:
+    """The tag under which clients keep a subject's referrers."""
+    return Tag(f"{subject.algorithm[:32]}-{subject.encoded[:64]}")
+
+
+class Referrers:
+    """The referrers of one repository's manifests."""
+
+    def __init__(self, session: Session, reference: Reference, manifests: Manifests) -> None:
+        self._session = session
+        self._reference = reference
+        self._manifests = manifests
+        self._changing = asyncio.Lock()
+
+    async def of(self, subject: Digest, artifact_type: str | None) -> AsyncIterator[Descriptor]:
+        """Descriptors of the manifests whose subject this is."""
+        if self._session.learnt.referrers is not False:
+            try:
+                async for descriptor in self._by_api(subject, artifact_type):
+                    yield descriptor
+            except (NotFound, Unsupported):
+                self._session.learnt.referrers = False
+            else:
+                self._session.learnt.referrers = True
+                return
+        for descriptor in await self._by_tag(subject):
+            if artifact_type in {None, descriptor.artifact_type}:
+                yield descriptor
+
+    async def add(self, manifest: Manifest) -> None:
+        """List a manifest under its subject's fallback tag, for a registry that does not by itself."""
+        view = manifest.view
+        if view.subject is None:
+            return
+        described = Descriptor(
+            manifest.media_type,
+            manifest.digest,
+            len(manifest.content),
+            annotations=view.annotations,
+            artifact_type=view.artifact_type,
+        )
+        async with self._changing:
+            present = await self._by_tag(view.subject.digest)
+            if any(each.digest == manifest.digest for each in present):
+                return
+            await self._manifests.put(_index((*present, described)), (fallback_tag(view.subject.digest),))
+
+    async def remove(self, manifest: Manifest) -> None:
+        """Take a deleted manifest off its subject's fallback tag."""
+        subject = manifest.view.subject
+        if subject is None:
+            return
+        async with self._changing:
+            present = await self._by_tag(subject.digest)
+            kept = tuple(each for each in present if each.digest != manifest.digest)
+            if kept != present:
+                await self._manifests.put(_index(kept), (fallback_tag(subject.digest),))
+
+    async def _by_api(self, subject: Digest, artifact_type: str | None) -> AsyncIterator[Descriptor]:
+        query = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
+        repository = self._reference.repository
+        place = str(self._reference.at(subject))
+        request = Request("GET", f"/v2/{repository}/referrers/{subject}{query}", place, pull(repository))
+        async for answer, document in pages(self._session, request):
+            manifests = document.get("manifests")
+            if not isinstance(manifests, list):
+                raise bad_list(answer, place, "of referrers is no index")
+            filtered = "artifacttype" in ",".join(answer.headers("OCI-Filters-Applied")).lower()
+            for position, entry in enumerate(manifests):
+                try:
+                    descriptor = Descriptor.from_json(entry, f"manifests[{position}]")
+                except InvalidDescriptor as error:
+                    raise bad_list(answer, place, f"of referrers is no index: {error}") from error
+                if filtered or artifact_type in {None, descriptor.artifact_type}:
+                    yield descriptor
+
+    async def _by_tag(self, subject: Digest) -> tuple[Descriptor, ...]:
+        tag = fallback_tag(subject)
+        try:
+            index = await self._manifests.manifest(tag)
+            if index.kind is Kind.INDEX:
+                return index.view.manifests
+        except NotFound:
+            return ()
+        except ManifestInvalid as error:
+            raise UnexpectedResponse(
+                f"{self._reference.at(tag)}: the referrers' index is invalid: {error.message}"
+            ) from error
+        return ()
+
+
+def _index(manifests: tuple[Descriptor, ...]) -> Manifest:
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [each.to_json() for each in manifests]}
+    return Manifest(encode(document), OCI_INDEX)

@@ -1,0 +1,119 @@
+"""Words for answers that are not the wanted one: from status, headers and error body to one of the errors' classes."""
+
+from wherry.oci import errors
+from wherry.oci.errors import Exchange, RegistryError, TooManyRequests, UnexpectedResponse
+from wherry.oci.wire.errors import WireError, class_for, read_errors
+from wherry.stores.remote.transport import Answer
+
+__all__ = ["LARGEST_ERROR", "is_page", "page", "refusal", "words_of"]
+
+LARGEST_ERROR = 64 * 1024
+"""Bytes of an error's body that are read; what is longer is not for people."""
+
+_PROBLEMS: dict[type[RegistryError], str] = {
+    errors.NameUnknown: "no such repository",
+    errors.ManifestUnknown: "no such manifest",
+    errors.BlobUnknown: "no such blob",
+    errors.BlobUploadUnknown: "the registry has lost this upload",
+    errors.Denied: "the registry denies it",
+    errors.Unsupported: "the registry does not support it",
+    errors.TooManyRequests: "too many requests",
+    errors.Unavailable: "the registry has trouble of its own",
+    errors.ManifestInvalid: "the registry calls the manifest invalid",
+    errors.ManifestBlobUnknown: "the manifest names something that the repository does not have",
+    errors.PayloadTooLarge: "too large for this registry",
+    errors.DigestInvalid: "the registry calls the digest wrong",
+    errors.NameInvalid: "the registry does not take that repository name",
+    errors.TagInvalid: "the registry does not take that tag",
+}
+_PAGE_HINT = "check the host name and the port; a proxy or a login page may stand in between"
+_CLIENT_ERROR, _SERVER_ERROR = 400, 500
+_LONGEST_WORDS = 300
+
+
+async def refusal(
+    answer: Answer,
+    exchange: Exchange,
+    place: str,
+    *,
+    missing: type[RegistryError] | None = None,
+    body: bytes | None = None,
+) -> RegistryError:
+    """The error that an answer stands for; its body is read for that.
+
+    Args:
+        place: what the request was about, as people write it.
+        missing: what a 404 without a code means here.
+        body: the answer's body, if it was read already.
+    """
+    if body is None:
+        body = await answer.body(LARGEST_ERROR) or b""
+    told = read_errors(body)
+    first = told[0] if told else None
+    status = answer.status
+    if first is None and is_page(answer, body) and status not in {401, 403, 405, 413, 429} and status < _SERVER_ERROR:
+        return page(answer, exchange, place)
+    if status < _CLIENT_ERROR:
+        return UnexpectedResponse(
+            f"{place}: an answer that no registry should give here", request=exchange, status=status, hint=_PAGE_HINT
+        )
+    kind = class_for(first.code if first else None, status)
+    if kind is errors.NotFound or (kind in {errors.NameUnknown, errors.ManifestUnknown} and status != 404):  # noqa: PLR2004
+        kind = missing or kind
+    return _error(kind, first, answer, exchange, place)
+
+
+def _error(
+    kind: type[RegistryError], first: WireError | None, answer: Answer, exchange: Exchange, place: str
+) -> RegistryError:
+    words, hint = words_of(first)
+    problem = _PROBLEMS.get(kind, "the registry refuses")
+    error = kind(
+        f"{place}: {problem}" + (f": {words}" if words else ""),
+        detail=first.detail if first else None,
+        words=first.message if first else None,
+        hint=hint,
+        request=exchange,
+        status=answer.status,
+    )
+    if isinstance(error, TooManyRequests):
+        error.retry_after = _seconds(answer.header("Retry-After"))
+        if error.retry_after is not None:
+            error.hint = f"the registry asks to wait {error.retry_after:g} s"
+    return error
+
+
+def page(answer: Answer, exchange: Exchange, place: str) -> UnexpectedResponse:
+    """The error for a web page that came instead of an answer."""
+    return UnexpectedResponse(
+        f"{place}: no registry: a web page (HTML) answers there",
+        request=exchange,
+        status=answer.status,
+        hint=_PAGE_HINT,
+    )
+
+
+def words_of(told: WireError | None) -> tuple[str, str | None]:
+    """What a registry said, its own message and detail in one, and the hint that it may have put into the detail."""
+    if told is None:
+        return "", None
+    detail, hint = told.detail, None
+    if isinstance(detail, dict):
+        hint = detail.get("hint") if isinstance(detail.get("hint"), str) else None
+        detail = None
+    parts = [told.message, detail if isinstance(detail, str) else ""]
+    words = ": ".join(" ".join(part.split()) for part in parts if part and part.strip())
+    return words if len(words) <= _LONGEST_WORDS else words[: _LONGEST_WORDS - 1] + "…", hint
+
+
+def is_page(answer: Answer, body: bytes) -> bool:
+    """Whether an answer is meant for a browser."""
+    content_type = (answer.header("Content-Type") or "").lower()
+    start = body[:64].lstrip().lower()
+    return content_type.startswith("text/html") or start.startswith((b"<!doctype", b"<html"))
+
+
+def _seconds(header: str | None) -> float | None:
+    """`Retry-After` in seconds; None if it is absent, or a date (which registries do not send)."""
+    text = (header or "").strip()
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None  # noqa: PLR2004  # no wait of years

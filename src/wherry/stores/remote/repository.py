@@ -1,0 +1,137 @@
+"""A repository of a registry, as a store."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.errors import InvalidTag, NameUnknown
+from wherry.oci.manifest import Manifest
+from wherry.oci.reference import Reference, Tag
+from wherry.stores.protocol import Source
+from wherry.stores.remote import blobs
+from wherry.stores.remote.listing import bad_list, pages, texts
+from wherry.stores.remote.manifests import Manifests
+from wherry.stores.remote.referrers import Referrers
+from wherry.stores.remote.scopes import pull
+from wherry.stores.remote.session import Request, Session
+from wherry.stores.remote.uploads import Uploads
+
+__all__ = ["Repository"]
+
+
+class Repository:
+    """A `Store` and a `Mounter`. `reference` names it, without tag and digest. Made by `Client.repository`."""
+
+    def __init__(self, session: Session, reference: Reference, *, chunked: bool = False) -> None:
+        self.reference = Reference(reference.registry, reference.repository)
+        self._session = session
+        self._manifests = Manifests(session, self.reference)
+        self._referrers = Referrers(session, self.reference, self._manifests)
+        self._uploads = Uploads(session, self.reference, chunked=chunked)
+
+    async def resolve(self, name: Tag | Digest) -> Descriptor:
+        """The descriptor of the manifest that a tag or digest leads to.
+
+        Raises:
+            ManifestUnknown: it leads nowhere.
+        """
+        return await self._manifests.resolve(name)
+
+    async def manifest(self, name: Tag | Digest) -> Manifest:
+        """The manifest that a tag or digest leads to, whole and verified.
+
+        Raises:
+            ManifestUnknown: it leads nowhere.
+            DigestMismatch: the bytes are not those of the digest that was asked for, or promised with them.
+            ManifestInvalid: what is there is no manifest.
+        """
+        return await self._manifests.manifest(name)
+
+    def fetch(self, blob: Descriptor, *, offset: int = 0) -> AsyncIterator[bytes]:
+        """The bytes of a blob from `offset` on, in pieces of about 1 MiB; the digest is checked from offset 0 on.
+
+        Raises:
+            BlobUnknown: the repository does not have it.
+            ContentMismatch: what was read is not the blob.
+        """
+        return blobs.fetch(self._session, self.reference, blob, offset)
+
+    async def exists(self, content: Descriptor) -> bool:
+        """Whether the repository has this blob or manifest."""
+        if content.is_manifest:
+            return await self._manifests.exists(content.digest)
+        return await blobs.exists(self._session, self.reference, content)
+
+    async def tags(self) -> AsyncIterator[Tag]:
+        """All tags, in byte order, whatever the registry's own order is.
+
+        Raises:
+            NameUnknown: the repository does not exist.
+        """
+        place, repository = self.reference.context, self.reference.repository
+        request = Request("GET", f"/v2/{repository}/tags/list", place, pull(repository), missing=NameUnknown)
+        found: set[Tag] = set()
+        async for answer, document in pages(self._session, request):
+            try:
+                found.update(map(Tag, texts(answer, document, "tags", place)))
+            except InvalidTag as error:
+                raise bad_list(answer, place, f"has a {error.message}") from error
+        for tag in sorted(found):
+            yield tag
+
+    def referrers(self, subject: Digest, artifact_type: str | None = None) -> AsyncIterator[Descriptor]:
+        """Descriptors of the manifests whose subject this is, from the referrers API or the fallback tag."""
+        return self._referrers.of(subject, artifact_type)
+
+    async def push(self, blob: Descriptor, content: AsyncIterable[bytes]) -> None:
+        """Write a blob.
+
+        Raises:
+            ContentMismatch: `content` is not what `blob` says.
+        """
+        await self._uploads.push(blob, content)
+
+    async def push_manifest(self, manifest: Manifest, *tags: Tag) -> None:
+        """Write a manifest, by its digest if there are no tags; what it needs must be there first.
+
+        On a registry without the referrers API, a manifest with a subject is also listed under the fallback tag.
+
+        Raises:
+            ManifestInvalid: it is refused, by us before it is sent if it is invalid by itself.
+            ManifestBlobUnknown: something that it names is missing, and the registry minds.
+            Unsupported: the digest is not a sha256 one, and the registry cannot put tags on such.
+        """
+        listed = await self._manifests.put(manifest, tags)
+        if not listed and b'"subject"' in manifest.content:
+            await self._referrers.add(manifest)
+
+    async def tag(self, manifest: Descriptor, tag: Tag) -> None:
+        """Point a tag at a manifest that is there.
+
+        Raises:
+            ManifestUnknown: it is not there.
+        """
+        await self._manifests.tag(manifest, tag)
+
+    async def delete(self, name: Tag | Digest) -> None:
+        """Remove a tag alone, or a manifest and every tag on it.
+
+        Raises:
+            ManifestUnknown: nothing of that name is there.
+            Unsupported: the registry does not delete, or not a tag alone. The digest is never deleted instead.
+        """
+        listed = None
+        if isinstance(name, Digest) and self._session.learnt.referrers is False:
+            listed = await self._manifests.manifest(name)
+        await self._manifests.delete(name)
+        if listed is not None:
+            await self._referrers.remove(listed)
+
+    async def mount(self, blob: Descriptor, origin: Source) -> bool:
+        """Take `blob` from another repository of the same registry; False means: it did not work, push it."""
+        if not isinstance(origin, Repository) or origin._session is not self._session:  # noqa: SLF001  # the same class
+            return False
+        return await self._uploads.mount(blob, origin.reference)
+
+    def __repr__(self) -> str:
+        return f"Repository({self.reference.context})"

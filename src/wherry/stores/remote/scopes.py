@@ -1,0 +1,58 @@
+"""Scopes: what a token allows, `type:name:actions`. Spec: distribution's token scope documentation."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+__all__ = ["CATALOGUE", "NOTHING", "Scopes", "delete_scope", "pull", "push"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scopes:
+    """A set of (resource, action): `("repository:team/app", "pull")`."""
+
+    grants: frozenset[tuple[str, str]] = frozenset()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read scopes separated by spaces; what is not of their form is passed over."""
+        return cls.of(scope.rpartition(":")[::2] for scope in text.split() if scope.count(":") > 1)
+
+    @classmethod
+    def of(cls, scopes: Iterable[tuple[str, str]]) -> Self:
+        """From resources with their actions, the latter separated by commas."""
+        return cls(frozenset((name, action) for name, actions in scopes for action in actions.split(",") if action))
+
+    def __or__(self, other: "Scopes") -> "Scopes":
+        return Scopes(self.grants | other.grants)
+
+    def covers(self, other: "Scopes") -> bool:
+        """Whether a token with these scopes serves for `other`."""
+        return self.grants >= other.grants
+
+    def texts(self) -> tuple[str, ...]:
+        """One text a resource, in a stable order (`pull` before `push`)."""
+        resources = sorted({resource for resource, _ in self.grants})
+        return tuple(
+            f"{resource}:{','.join(sorted(action for name, action in self.grants if name == resource))}"
+            for resource in resources
+        )
+
+
+NOTHING = Scopes()
+CATALOGUE = Scopes.of([("registry:catalog", "*")])
+
+
+def pull(repository: str) -> Scopes:
+    """To read a repository."""
+    return Scopes.of([(f"repository:{repository}", "pull")])
+
+
+def push(repository: str) -> Scopes:
+    """To write to a repository, and read what is there."""
+    return Scopes.of([(f"repository:{repository}", "pull,push")])
+
+
+def delete_scope(repository: str) -> Scopes:
+    """To delete from a repository. The token server gives what it grants of this, and `pull` at least is always right."""
+    return Scopes.of([(f"repository:{repository}", "delete,pull")])

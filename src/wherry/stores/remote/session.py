@@ -1,0 +1,244 @@
+"""A session with one registry: every request of ours to it goes through here, and comes back answered or refused.
+
+In order: which way to reach it (found out once), the `Authorization` that it is known to want, the request, its redirects
+(credentials stay with their host), and after a 401 one more try with fresh authorisation. Whatever the caller did not
+expect is raised as the error that it means.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from pyreqwest.http import Url
+
+from wherry.oci.errors import Denied, Exchange, NotFound, RegistryError, Unauthorized, UnexpectedResponse
+from wherry.oci.wire.challenge import read_challenges
+from wherry.oci.wire.errors import read_errors
+from wherry.stores.remote.arrival import arrive
+from wherry.stores.remote.authorisation import Authoriser, Told
+from wherry.stores.remote.credentials import Credentials
+from wherry.stores.remote.failures import ClosedEarly
+from wherry.stores.remote.reach import Policy, Way, authority, is_loopback, resolved, same_host
+from wherry.stores.remote.refusals import LARGEST_ERROR, refusal, words_of
+from wherry.stores.remote.scopes import NOTHING, Scopes
+from wherry.stores.remote.transport import Answer, Body, Transport
+
+__all__ = ["Learnt", "Request", "Session", "exchange_of"]
+
+_MOST_REDIRECTS = 10
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_OK, _SEE_OTHER, _UNAUTHORIZED = 200, 303, 401
+_LARGEST_TOKEN = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`target` is a path of the API or an absolute URL that the registry gave us; `place` is what it is about.
+
+    `expected` are the statuses that the caller deals with; `missing` is what a bare 404 means.
+    """
+
+    method: str
+    target: str
+    place: str
+    scopes: Scopes = NOTHING
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Body | None = None
+    expected: tuple[int, ...] = (_OK,)
+    missing: type[NotFound] | None = None
+
+    @property
+    def can_repeat(self) -> bool:
+        """Whether the body can be sent once more."""
+        return self.body is None or isinstance(self.body, bytes) or getattr(self.body, "can_repeat", False)
+
+
+@dataclass(slots=True)
+class Learnt:
+    """What a registry turned out to do; None is: not known yet."""
+
+    single_post: bool | None = None
+    whole_put: bool | None = None
+    referrers: bool | None = None
+
+
+class Session:
+    """Sends requests to the registry that people call `registry`."""
+
+    def __init__(self, registry: str, transport: Transport, credentials: Credentials | None, policy: Policy) -> None:
+        self.registry = registry
+        self.learnt = Learnt()
+        self._transport = transport
+        self._policy = policy
+        self._authoriser = Authoriser(registry, credentials, policy, self._ask_token_server)
+        self._way: Way | None = None
+        self._arriving = asyncio.Lock()
+
+    @asynccontextmanager
+    async def open(self, request: Request) -> AsyncIterator[Answer]:
+        """Send a request and give the answer, which has one of the expected statuses.
+
+        Raises:
+            RegistryError: the registry refuses, or answers what no registry should.
+            Unreachable: no answer came.
+        """
+        answer = await self._answer(request)
+        try:
+            yield answer
+        finally:
+            await answer.close()
+
+    async def ask(self, request: Request, *, limit: int = LARGEST_ERROR) -> tuple[Answer, bytes]:
+        """Send a request and read the whole answer, which must not be longer than `limit` bytes.
+
+        Raises:
+            RegistryError, Unreachable: as `open`.
+        """
+        async with self.open(request) as answer:
+            body = b"" if request.method == "HEAD" else await answer.body(limit)
+            if body is None:
+                raise UnexpectedResponse(
+                    f"{request.place}: the answer is longer than {limit} bytes",
+                    request=exchange_of(request.method, answer.url),
+                    status=answer.status,
+                )
+            return answer, body
+
+    async def _answer(self, request: Request) -> Answer:
+        way = await self._arrived()
+        home = Url(way.origin)
+        url = self._url(way, request)
+        header = await self._authoriser.header(request.scopes)
+        tried_again = False
+        for _ in range(_MOST_REDIRECTS + 2):
+            sent = header if same_host(home, url) else None
+            answer = await self._sent(request, url, sent)
+            if answer.status in request.expected:
+                return answer
+            try:
+                if answer.status in _REDIRECTS:
+                    request, url = self._redirected(request, url, answer)
+                elif answer.status == _UNAUTHORIZED and not tried_again and request.can_repeat and same_host(home, url):
+                    challenges = read_challenges(answer.headers("WWW-Authenticate"))
+                    header = await self._authoriser.after_refusal(challenges, request.scopes, sent)
+                    tried_again = True
+                    if header is None:
+                        raise await self._refusal(request, url, answer)
+                else:
+                    raise await self._refusal(request, url, answer)
+            finally:
+                await answer.close()
+        raise UnexpectedResponse(
+            f"{request.place}: more than {_MOST_REDIRECTS} redirects", request=exchange_of(request.method, str(url))
+        )
+
+    async def _arrived(self) -> Way:
+        if self._way is None:
+            async with self._arriving:
+                if self._way is None:
+                    self._way, challenges = await arrive(self.registry, self._transport, self._policy)
+                    self._authoriser.learn(challenges)
+        return self._way
+
+    def _url(self, way: Way, request: Request) -> Url:
+        try:
+            return resolved(way.origin, request.target)
+        except ValueError as error:
+            raise UnexpectedResponse(
+                f"{request.place}: the registry leads to {request.target!r}, which is no URL: {error}"
+            ) from error
+
+    async def _sent(self, request: Request, url: Url, authorization: str | None) -> Answer:
+        headers = dict(request.headers)
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        try:
+            return await self._send(request.method, url, headers, request.body)
+        except ClosedEarly:
+            # A connection that was kept open may have been closed by the other side just before it was used again.
+            if not request.can_repeat:
+                raise
+            return await self._send(request.method, url, headers, request.body)
+
+    async def _send(self, method: str, url: Url, headers: Mapping[str, str], body: bytes | Body | None) -> Answer:
+        host = authority(url)
+        at_home = self._way is not None and same_host(Url(self._way.origin), url)
+        verify = self._way.verify if self._way is not None and at_home else self._policy.verifies(url)
+        place = self.registry if at_home else host
+        return await self._transport.send(
+            method, str(url), headers, body, place=place, verify=verify, direct=is_loopback(host)
+        )
+
+    def _redirected(self, request: Request, url: Url, answer: Answer) -> tuple[Request, Url]:
+        exchange = exchange_of(request.method, str(url))
+        location = answer.header("Location")
+        try:
+            target = url.join(location) if location else None
+        except ValueError:
+            target = None
+        if target is None or target.scheme not in {"http", "https"}:
+            raise UnexpectedResponse(
+                f"{request.place}: a redirect to {location or 'nowhere'}", request=exchange, status=answer.status
+            )
+        if url.scheme == "https" and target.scheme == "http" and not self._may_step_down(target):
+            raise UnexpectedResponse(
+                f"{request.place}: a redirect from HTTPS to plain HTTP at {authority(target)}, which is not followed",
+                request=exchange,
+                status=answer.status,
+                hint="if you trust the network in between, use --insecure",
+            )
+        if answer.status == _SEE_OTHER:
+            return replace(request, method="HEAD" if request.method == "HEAD" else "GET", body=None), target
+        if not request.can_repeat:
+            raise UnexpectedResponse(
+                f"{request.place}: a redirect in the middle of an upload", request=exchange, status=answer.status
+            )
+        return request, target
+
+    def _may_step_down(self, target: Url) -> bool:
+        return self._policy.covers(self.registry) or self._policy.allows_plain(target)
+
+    async def _refusal(self, request: Request, url: Url, answer: Answer) -> RegistryError:
+        error = await refusal(answer, exchange_of(request.method, str(url)), request.place, missing=request.missing)
+        if isinstance(error, Unauthorized):
+            error.message = (
+                f"{request.place}: not authorised{_said(error.words)} (asked {await self._authoriser.who()})"
+            )
+            error.hint = error.hint or self._login_hint(known=await self._authoriser.credential() is not None)
+        elif isinstance(error, Denied):
+            error.message += f" (asked {await self._authoriser.who()})"
+        return error
+
+    def _login_hint(self, *, known: bool) -> str:
+        login = f"`docker login {self.registry}`".replace(" docker.io", "")
+        return (
+            f"check the name, and what that user may do; {login} changes the user"
+            if known
+            else (f"check the name (many registries answer so for one that does not exist), or log in with {login}")
+        )
+
+    async def _ask_token_server(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Told:
+        answer = await self._send(method, Url(url), headers, body or None)
+        try:
+            content = await answer.body(_LARGEST_TOKEN) or b""
+            errors = read_errors(content)
+            return Told(exchange_of(method, url), answer.status, content, words_of(errors[0] if errors else None)[0])
+        finally:
+            await answer.close()
+
+
+def exchange_of(method: str, url: str) -> Exchange:
+    """What to say about a request in an error: of its query only what is no secret."""
+    parsed = Url(url)
+    kept = [
+        (name, value) for name, value in parsed.query_pairs if name in {"n", "last", "digest", "tag", "mount", "from"}
+    ]
+    bare = parsed.with_query(kept or None).with_fragment(None)
+    if bare.username or bare.password:
+        bare = bare.with_username("").with_password(None)
+    return Exchange(method, str(bare))
+
+
+def _said(words: str | None) -> str:
+    return f": {words}" if words else ""

@@ -1,0 +1,201 @@
+"""Connections: the one place where bytes leave and answers arrive, through pyreqwest.
+
+HTTP/1.1, no automatic decompression (it would change the bytes), no automatic redirects (they would carry credentials
+along: see `session`), one pool of connections for each way of checking certificates.
+
+pyreqwest's own read timeout counts from the start of a request until its answer, so it would cut long uploads. Silence is
+measured here instead: from the last byte that was handed over, or asked for.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from typing import Protocol
+
+from pyreqwest.client import Client as Pool
+from pyreqwest.client import ClientBuilder
+from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.request import StreamRequest
+from pyreqwest.response import Response
+
+from wherry import __version__
+from wherry.oci.errors import TimedOut
+from wherry.stores.remote.failures import broken_off, unreachable
+
+__all__ = ["PIECE", "Answer", "Body", "Transport"]
+
+PIECE = 1024 * 1024
+"""How many bytes of a blob travel as one piece."""
+
+_IDLE = timedelta(seconds=20)  # less than what servers and load balancers wait before they close an idle connection
+_KEEPALIVE = timedelta(seconds=30)
+
+
+class Body(Protocol):
+    """A request's body that is streamed; `size` is in bytes."""
+
+    size: int
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The bytes, once."""
+
+
+class Answer:
+    """An HTTP answer whose body is still to be read."""
+
+    __slots__ = ("_place", "_request", "_response", "_silence", "status", "url")
+
+    def __init__(self, request: StreamRequest, url: str, response: Response, place: str, silence: float) -> None:
+        self._request = request
+        self.url = url
+        self._response = response
+        self._place = place
+        self._silence = silence
+        self.status: int = response.status
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name; None if there is none, or it is not text."""
+        try:
+            return self._response.get_header(name)
+        except ValueError:
+            return None
+
+    def headers(self, name: str) -> list[str]:
+        """All headers of that name that are text."""
+        try:
+            return self._response.get_header_all(name)
+        except ValueError:
+            return []
+
+    @property
+    def length(self) -> int | None:
+        """What `Content-Length` says."""
+        text = self.header("Content-Length") or ""
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None  # noqa: PLR2004  # 2**63 has 19 digits
+
+    async def read(self) -> bytes | None:
+        """The next piece of the body, about `PIECE` long; None after the last."""
+        try:
+            async with asyncio.timeout(self._silence):
+                piece = await self._response.body_reader.read(PIECE)
+        except TimeoutError:
+            raise TimedOut(f"{self._place}: silent for {self._silence:g} s", registry=self._place) from None
+        except PyreqwestError as error:
+            raise broken_off(error, self._place) from error
+        return None if piece is None else piece.to_bytes()
+
+    async def close(self) -> None:
+        """Free the connection: for the next request if the body was read to its end."""
+        await self._request.__aexit__(None, None, None)
+
+    async def body(self, limit: int) -> bytes | None:
+        """The whole body; None if it is longer than `limit` bytes."""
+        length = self.length
+        if length is not None and length > limit:
+            return None
+        pieces, size = [], 0
+        while (piece := await self.read()) is not None:
+            size += len(piece)
+            if size > limit:
+                return None
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+class Transport:
+    """Pools of connections; everything that a client's registries share."""
+
+    def __init__(self, *, connect_timeout: float, silence: float, proxies: bool) -> None:
+        self._connect_timeout = timedelta(seconds=connect_timeout)
+        self._silence = silence
+        self._proxies = proxies
+        self._pools: dict[tuple[bool, bool], Pool] = {}
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | Body | None,
+        *,
+        place: str,
+        verify: bool,
+        direct: bool,
+    ) -> Answer:
+        """Send one request; the caller closes the answer, which frees the connection.
+
+        Args:
+            place: the registry, for messages.
+            verify: whether the server's certificate must be trusted.
+            direct: whether proxies are passed by.
+        Raises:
+            Unreachable: no answer came.
+        """
+        builder = self._pool(verify=verify, direct=direct).request(method, url).headers(headers)
+        patience = asyncio.timeout(self._silence)
+        if isinstance(body, bytes):
+            builder = builder.body_bytes(body)
+        elif body is not None:
+            builder = builder.header("Content-Length", str(body.size))
+            builder = builder.body_stream(_patiently(body.pieces(), patience, self._silence))
+        request = builder.build_streamed()
+        try:
+            async with patience:
+                return Answer(request, url, await request.__aenter__(), place, self._silence)
+        except PyreqwestError as error:  # its timeouts are TimeoutErrors too
+            raise unreachable(error, place, self._connect_timeout.total_seconds()) from error
+        except TimeoutError as error:
+            raise unreachable(error, place, self._silence) from error
+
+    def _pool(self, *, verify: bool, direct: bool) -> Pool:
+        pool = self._pools.get((verify, direct))
+        if pool is None:
+            pool = self._pools[verify, direct] = self._built(verify=verify, direct=direct)
+        return pool
+
+    def _built(self, *, verify: bool, direct: bool) -> Pool:
+        builder = (
+            ClientBuilder()
+            .user_agent(f"wherry/{__version__}")
+            .http1_only()
+            .gzip(False)
+            .brotli(False)
+            .zstd(False)
+            .deflate(False)
+            .referer(False)
+            .follow_redirects(False)
+            .connect_timeout(self._connect_timeout)
+            .pool_idle_timeout(_IDLE)
+            .tcp_keepalive(_KEEPALIVE)
+        )
+        if direct or not self._proxies:
+            builder = builder.no_proxy()
+        if not verify:
+            builder = builder.danger_accept_invalid_certs(True)
+        return builder.build()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        while self._pools:
+            await self._pools.popitem()[1].close()
+
+
+async def _patiently(pieces: AsyncIterator[bytes], patience: asyncio.Timeout, silence: float) -> AsyncIterator[bytes]:
+    """Hand pieces to the connection; the other side's silence counts only while it is its turn."""
+    now = asyncio.get_running_loop().time
+    answered = False
+
+    def wait_until(deadline: float | None) -> None:
+        nonlocal answered
+        try:
+            if not answered:
+                patience.reschedule(deadline)
+        except RuntimeError:  # the answer came before the body was read to its end
+            answered = True
+
+    wait_until(None)
+    async for piece in pieces:
+        wait_until(now() + silence)
+        yield piece
+        wait_until(None)
+    wait_until(now() + silence)
