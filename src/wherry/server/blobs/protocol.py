@@ -1,0 +1,73 @@
+"""Bytes by digest: one small protocol, so that an object store is a second class.
+
+What arrives is *incoming* until its digest is known; then it is *kept*, and can be found. Nothing here knows about
+repositories.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from wherry.oci.digest import Digest, Hasher
+
+__all__ = ["Blobs", "Incoming", "LocalFile"]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A kept blob that can be sent from a file."""
+
+    path: Path
+    size: int
+
+
+class Incoming(Protocol):
+    """The bytes of an upload so far. Its user sees to it that no two calls overlap."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that are there."""
+
+    async def append(self, pieces: Sequence[bytes], hasher: Hasher) -> None:
+        """Write pieces behind what is there, and feed them to `hasher`."""
+
+    async def truncate(self, size: int) -> None:
+        """Forget what is behind `size`."""
+
+    async def digest(self, hasher: Hasher) -> None:
+        """Feed all that is there to `hasher`."""
+
+    async def keep(self, digest: Digest) -> None:
+        """Make it the blob of that digest, which the caller has checked, as durably as the policy promises."""
+
+    async def pause(self) -> None:
+        """Let go of what is held open, until the next call."""
+
+    async def discard(self) -> None:
+        """Throw it away."""
+
+
+class Blobs(Protocol):
+    """All the bytes of a registry."""
+
+    async def find(self, digest: Digest) -> LocalFile | None:
+        """A kept blob."""
+
+    async def keep(self, digest: Digest, content: bytes) -> None:
+        """Keep a small blob at once; the caller has checked its digest."""
+
+    async def begin(self, identifier: str) -> Incoming:
+        """A new upload, empty."""
+
+    async def resume(self, identifier: str) -> Incoming:
+        """An upload that an earlier process began; empty, if nothing of it is there."""
+
+    async def incoming(self) -> dict[str, float]:
+        """All uploads that have bytes, and when they last got some (seconds since the epoch)."""
+
+    async def discard(self, identifier: str) -> None:
+        """Throw an upload away, if it is there."""
+
+    async def close(self) -> None:
+        """Finish what was begun."""

@@ -1,0 +1,68 @@
+"""`/v2/<name>/blobs/<digest>`. Spec: distribution-spec 1.1, "Pulling blobs", "Deleting Blobs"."""
+
+import logging
+
+from wherry.oci.digest import Digest
+from wherry.oci.errors import BlobUnknown, RangeInvalid
+from wherry.oci.mediatype import OCTET_STREAM
+from wherry.oci.wire.ranges import read_download_range
+from wherry.server.answers import Answer, FileAnswer, Headers, refusal
+from wherry.server.blobs.protocol import LocalFile
+from wherry.server.endpoints.conditions import matches_etag
+from wherry.server.registry import Registry
+from wherry.server.request import Request
+
+__all__ = ["delete_blob", "held_blob", "show_blob"]
+
+_log = logging.getLogger("wherry.server")
+
+
+async def show_blob(registry: Registry, request: Request) -> Answer | FileAnswer:
+    """A blob, or one range of it."""
+    digest = request.route.digest
+    assert digest is not None  # noqa: S101 - the route of this endpoint has one
+    blob = await held_blob(registry, request.route.name, digest)
+    text = str(digest)
+    headers: Headers = [
+        ("docker-content-digest", text),
+        ("etag", f'"{text}"'),
+        ("cache-control", "max-age=31536000"),
+        ("accept-ranges", "bytes"),
+    ]
+    if matches_etag(request, text):
+        return Answer(304, headers)
+    headers.append(("content-type", OCTET_STREAM))
+    asked = request.header("range")
+    if asked is None:
+        return FileAnswer(200, headers, str(blob.path), blob.size)
+    try:
+        span = read_download_range(asked, blob.size)
+    except RangeInvalid as failure:
+        return refusal(failure, [("content-range", f"bytes */{blob.size}")])
+    if span is None:
+        return FileAnswer(200, headers, str(blob.path), blob.size)
+    headers.append(("content-range", f"bytes {span.start}-{span.stop - 1}/{blob.size}"))
+    return FileAnswer(206, headers, str(blob.path), blob.size, span)
+
+
+async def delete_blob(registry: Registry, request: Request) -> Answer:
+    """Take a blob away from a repository. Its bytes stay for others, and for the collector."""
+    digest = request.route.digest
+    assert digest is not None  # noqa: S101 - the route of this endpoint has one
+    await registry.metadata.unlink_blob(request.route.name, digest)
+    return Answer(202)
+
+
+async def held_blob(registry: Registry, repository: str, digest: Digest) -> LocalFile:
+    """A blob that a repository holds.
+
+    Raises:
+        BlobUnknown: it does not; or the bytes are lost or cut, and then a new push brings them back.
+    """
+    size = await registry.metadata.blob_size(repository, digest)
+    if size is not None:
+        blob = await registry.blobs.find(digest)
+        if blob is not None and blob.size == size:
+            return blob
+        _log.error("blob %s of %s is damaged: %s where %d bytes should be", digest, repository, blob, size)
+    raise BlobUnknown("the repository does not hold this blob", detail={"name": repository, "digest": str(digest)})

@@ -1,0 +1,77 @@
+"""`/v2/<name>/manifests/<reference>`. Spec: distribution-spec 1.1, "Pulling manifests", "Pushing Manifests",
+"Deleting tags", "Deleting Manifests", and its main branch for the `tag` parameter.
+"""
+
+from wherry.oci.digest import Digest
+from wherry.oci.errors import ManifestUnknown
+from wherry.oci.reference import Tag
+from wherry.oci.wire.accept import Accept
+from wherry.server.admission import admit, needs
+from wherry.server.answers import Answer, Headers
+from wherry.server.endpoints.conditions import matches_etag
+from wherry.server.metadata.protocol import Push, StoredManifest
+from wherry.server.negotiation import acceptable_child
+from wherry.server.registry import Registry
+from wherry.server.request import Request
+
+__all__ = ["delete_manifest", "push_manifest", "show_manifest"]
+
+
+async def show_manifest(registry: Registry, request: Request) -> Answer:
+    """A manifest as it was pushed; by tag perhaps a child that the client can read in its place."""
+    name = _reference(request)
+    found = await registry.metadata.manifest(request.route.name, name)
+    if found is None:
+        what = "manifest" if isinstance(name, Digest) else "tag"
+        detail = {"name": request.route.name, "reference": str(name)}
+        raise ManifestUnknown(f"the repository has no such {what}", detail=detail)
+    if isinstance(name, Tag):
+        found = await _negotiated(registry, request, found)
+    digest = str(found.digest)
+    headers: Headers = [("docker-content-digest", digest), ("etag", f'"{digest}"')]
+    if matches_etag(request, digest):
+        return Answer(304, headers)
+    headers.append(("content-type", found.media_type))
+    return Answer(200, headers, found.content)
+
+
+async def push_manifest(registry: Registry, request: Request) -> Answer:
+    """Store a manifest under its digest, and point tags at it."""
+    name = _reference(request)
+    tags = tuple(dict.fromkeys([*([name] if isinstance(name, Tag) else []), *map(Tag, request.query.get("tag", ()))]))
+    body = await request.body(registry.policy.largest_manifest)
+    manifest = admit(body, request.header("content-type"), name)
+    push = Push(manifest, needs(manifest, registry.policy.sparse), tags)
+    await registry.metadata.push_manifest(request.route.name, push)
+    headers: Headers = [
+        ("location", f"/v2/{request.route.name}/manifests/{manifest.digest}"),
+        ("docker-content-digest", str(manifest.digest)),
+    ]
+    headers += [("oci-tag", tag) for tag in request.query.get("tag", ())]
+    if manifest.view.subject is not None:
+        headers.append(("oci-subject", str(manifest.view.subject.digest)))
+    return Answer(201, headers)
+
+
+async def delete_manifest(registry: Registry, request: Request) -> Answer:
+    """Remove a tag; or a manifest, and with it every tag on it."""
+    name = _reference(request)
+    if isinstance(name, Digest):
+        await registry.metadata.delete_manifest(request.route.name, name)
+    else:
+        await registry.metadata.delete_tag(request.route.name, name)
+    return Answer(202)
+
+
+def _reference(request: Request) -> Tag | Digest:
+    reference = request.route.reference
+    assert reference is not None  # noqa: S101 - the route of this endpoint has one
+    return reference
+
+
+async def _negotiated(registry: Registry, request: Request, found: StoredManifest) -> StoredManifest:
+    accept = Accept.parse(request.headers("accept"))
+    child = acceptable_child(found.content, found.media_type, accept)
+    if child is None:
+        return found
+    return await registry.metadata.manifest(request.route.name, child.digest) or found

@@ -1,0 +1,99 @@
+"""The HTTP server: granian, on a socket of ours, in this process and on this event loop.
+
+We open the socket ourselves. Granian would bind it with SO_REUSEPORT, where a port that is taken is no error, and would
+not tell which port it got for 0; and connections wait in our socket's queue from the first moment.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from errno import EACCES, EADDRINUSE, EADDRNOTAVAIL
+
+from granian._granian import SocketHolder
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from wherry.oci.errors import WherryError
+from wherry.server.application import Application
+
+__all__ = ["CannotListen", "listen", "serving"]
+
+_BACKLOG = 2048
+
+
+class CannotListen(WherryError):
+    """The address cannot be listened on: it is taken, or not ours."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that clients can connect to; port 0 takes a free one.
+
+    Raises:
+        CannotListen: the port is taken, or is not for us; or the host is not this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError) as error:
+        raise CannotListen(f"cannot listen on {host}: {error}", hint="name an address of this machine") from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        reason, hint = _REASONS.get(error.errno or 0, (error.strerror, None))
+        raise CannotListen(f"cannot listen on {host}:{port}: {reason}", hint=hint) from error
+    return listener
+
+
+_REASONS = {
+    EADDRINUSE: ("the port is taken", "choose another port, or 0 for any that is free"),
+    EACCES: ("this user may not listen on that port", "choose a port above 1023"),
+    EADDRNOTAVAIL: ("this machine does not have that address", "use 127.0.0.1, or 0.0.0.0 for all addresses"),
+}
+
+
+@asynccontextmanager
+async def serving(application: Application, listener: socket.socket, *, patience: float) -> AsyncIterator[None]:
+    """Answer requests until the block ends; then drain: take no new connections, and let what runs finish.
+
+    Requests that take longer than `patience` seconds then are cancelled. The socket is closed at the end.
+    """
+    server = _Server(application, listener)
+    task = asyncio.create_task(server.serve())
+    try:
+        yield
+    finally:
+        server.stop()
+        _, unfinished = await asyncio.wait([task], timeout=patience)
+        if unfinished:
+            for request in list(application.requests):
+                request.cancel()
+        await task
+
+
+class _Server(Server):  # type: ignore[misc] # granian has no types for it
+    """Granian's server inside a program, made to use a socket that is open already."""
+
+    def __init__(self, application: Application, listener: socket.socket) -> None:
+        super().__init__(
+            application,
+            interface=Interfaces.RSGI,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(),
+            websockets=False,
+            backlog=_BACKLOG,
+            log_enabled=False,  # it would set up the program's logging, and warn that embedding is new
+        )
+        self._listener = listener
+
+    def _init_shared_socket(self) -> None:
+        # Granian's workers own the file descriptor from here on, and close it.
+        self._ssp = None
+        self._shd = SocketHolder(self._listener.detach(), False, _BACKLOG)

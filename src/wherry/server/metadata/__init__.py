@@ -1,0 +1,1 @@
+"""Repositories, tags, manifests, and which repository holds which blob."""

@@ -1,0 +1,296 @@
+"""What happens inside the transactions, as functions of a connection.
+
+Spec: distribution-spec 1.1, "Pushing", "Content Management".
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from wherry.oci.digest import Digest
+from wherry.oci.document import encode
+from wherry.oci.errors import BlobUnknown, Denied, ManifestBlobUnknown, ManifestUnknown, RegistryError, SizeInvalid
+from wherry.oci.manifest import Manifest
+from wherry.oci.reference import Tag
+from wherry.server.metadata.protocol import Need, Push, Role, UploadRecord
+from wherry.server.metadata.schema import (
+    blobs,
+    manifest_blobs,
+    manifest_children,
+    manifests,
+    packed,
+    repositories,
+    repository_blobs,
+    tags,
+    unpacked,
+    uploads,
+)
+from wherry.server.refusals import Refusals
+
+__all__ = [
+    "begin_upload",
+    "delete_manifest",
+    "delete_tag",
+    "forget_uploads",
+    "link_blob",
+    "mount_blob",
+    "push_manifest",
+    "unlink_blob",
+]
+
+_MANY = 500  # parameters of one statement; SQLite allows far more, PostgreSQL plans better with fewer
+
+
+def link_blob(connection: Connection, repository: str, digest: Digest, size: int, upload: str | None) -> None:
+    """Record a blob whose bytes are stored, and give it to a repository."""
+    now = _now()
+    row = {"digest": packed(digest), "size": size, "stored": now}
+    recorded = insert(blobs).values(row)
+    connection.execute(recorded.on_conflict_do_update(index_elements=["digest"], set_={"size": size}))
+    _link(connection, _repository(connection, repository), digest)
+    if upload is not None:
+        finished = update(uploads).where(uploads.c.id == upload).values(finished=packed(digest), touched=now)
+        connection.execute(finished)
+
+
+def mount_blob(connection: Connection, repository: str, digest: Digest, origin: str | None) -> bool:
+    """Give a repository what another one holds."""
+    held = _holders(digest)
+    if origin is not None:
+        held = held.where(repositories.c.name == origin)
+    if connection.execute(held.limit(1)).first() is None:
+        return False
+    _link(connection, _repository(connection, repository), digest)
+    return True
+
+
+def unlink_blob(connection: Connection, repository: str, digest: Digest) -> None:
+    """Take a blob away from a repository, unless a manifest there needs it."""
+    found = connection.execute(_holders(digest).where(repositories.c.name == repository)).first()
+    if found is None:
+        raise BlobUnknown("the repository does not hold this blob", detail={"digest": str(digest)})
+    users = select(manifests.c.digest).join(manifest_blobs).where(manifest_blobs.c.digest == packed(digest))
+    _refuse_if_needed(connection, users.where(manifests.c.repository_id == found.repository_id), "blob")
+    link = (repository_blobs.c.repository_id == found.repository_id) & (repository_blobs.c.blob_id == found.blob_id)
+    connection.execute(delete(repository_blobs).where(link))
+
+
+def push_manifest(connection: Connection, repository: str, push: Push) -> None:
+    """Store a manifest with its edges, if all that it demands is there, and move its tags to it."""
+    repository_id = _repository(connection, repository)
+    _check_needs(connection, repository_id, push.needs)
+    manifest_id = _store_manifest(connection, repository_id, push)
+    now = _now()
+    for tag in push.tags:
+        row = {"repository_id": repository_id, "name": str(tag), "manifest_id": manifest_id}
+        moved = insert(tags).values(row | {"created": now, "moved": now})
+        connection.execute(
+            moved.on_conflict_do_update(
+                index_elements=["repository_id", "name"],
+                set_={"manifest_id": manifest_id, "moved": now},
+                where=tags.c.manifest_id != manifest_id,
+            )
+        )
+
+
+def delete_manifest(connection: Connection, repository: str, digest: Digest) -> None:
+    """Remove a manifest and, by cascade, its tags and edges; unless an index needs it."""
+    found = connection.execute(
+        select(manifests.c.id, manifests.c.repository_id)
+        .join(repositories)
+        .where(repositories.c.name == repository, manifests.c.digest == packed(digest))
+    ).first()
+    if found is None:
+        raise ManifestUnknown("no such manifest", detail={"name": repository, "reference": str(digest)})
+    parents = select(manifests.c.digest).join(manifest_children).where(manifest_children.c.digest == packed(digest))
+    _refuse_if_needed(connection, parents.where(manifests.c.repository_id == found.repository_id), "manifest")
+    connection.execute(delete(manifests).where(manifests.c.id == found.id))
+
+
+def delete_tag(connection: Connection, repository: str, tag: Tag) -> None:
+    """Remove a tag alone."""
+    scope = select(repositories.c.id).where(repositories.c.name == repository).scalar_subquery()
+    removed = connection.execute(delete(tags).where(tags.c.repository_id == scope, tags.c.name == str(tag)))
+    if not removed.rowcount:
+        raise ManifestUnknown("no such tag", detail={"name": repository, "reference": str(tag)})
+
+
+def begin_upload(connection: Connection, record: UploadRecord) -> None:
+    """Remember an upload."""
+    row = {"id": record.id, "repository": record.repository, "algorithm": record.algorithm, "touched": _now()}
+    connection.execute(insert(uploads).values(row))
+
+
+def forget_uploads(connection: Connection, identifiers: Sequence[str]) -> None:
+    """Forget uploads, however many."""
+    for some in _batches(identifiers):
+        connection.execute(delete(uploads).where(uploads.c.id.in_(some)))
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+def _batches(items: Iterable[Any]) -> Iterable[list[Any]]:
+    remaining = iter(items)
+    while batch := list(islice(remaining, _MANY)):
+        yield batch
+
+
+def _repository(connection: Connection, name: str) -> int:
+    """The row of a repository, made if it is not there."""
+    connection.execute(insert(repositories).values(name=name, created=_now()).on_conflict_do_nothing())
+    return connection.execute(select(repositories.c.id).where(repositories.c.name == name)).scalar_one()
+
+
+def _holders(digest: Digest) -> Select[tuple[int, int]]:
+    return (
+        select(repository_blobs.c.repository_id, repository_blobs.c.blob_id)
+        .join(blobs)
+        .join(repositories)
+        .where(blobs.c.digest == packed(digest))
+    )
+
+
+def _link(connection: Connection, repository_id: int, digest: Digest) -> None:
+    blob_id = select(blobs.c.id).where(blobs.c.digest == packed(digest)).scalar_subquery()
+    row = {"repository_id": repository_id, "blob_id": blob_id, "linked": _now()}
+    connection.execute(insert(repository_blobs).values(row).on_conflict_do_nothing())
+
+
+def _refuse_if_needed(connection: Connection, users: Select[tuple[bytes]], what: str) -> None:
+    needed_by = [str(unpacked(row.digest)) for row in connection.execute(users.distinct().limit(10))]
+    if needed_by:
+        raise Denied(
+            f"the {what} is needed by {len(needed_by)} or more manifests of the repository"
+            if len(needed_by) > 1
+            else f"the {what} is needed by manifest {needed_by[0]} of the repository",
+            detail={"needed_by": needed_by},
+            hint="delete what needs it first",
+            status=405,
+        )
+
+
+def _check_needs(connection: Connection, repository_id: int, needs: Sequence[Need]) -> None:
+    children = {need.descriptor.digest for need in needs if need.role is Role.CHILD}
+    others = {need.descriptor.digest for need in needs if need.role is not Role.CHILD}
+    manifest_sizes = _sizes(connection, _manifest_sizes, repository_id, children)
+    blob_sizes = _sizes(connection, _blob_sizes, repository_id, others)
+    failures: dict[Digest, RegistryError] = {}
+    for need in needs:
+        size = (manifest_sizes if need.role is Role.CHILD else blob_sizes).get(need.descriptor.digest)
+        failure = _missing(need) if size is None else _other_size(need, size)
+        if failure is not None:
+            failures.setdefault(need.descriptor.digest, failure)
+    if failures:
+        raise Refusals(failures.values())
+
+
+def _missing(need: Need) -> RegistryError | None:
+    if not need.demanded:
+        return None
+    what = "manifest" if need.role is Role.CHILD else "blob"
+    digest = str(need.descriptor.digest)
+    return ManifestBlobUnknown(
+        f"the repository does not hold {what} {digest}, which the manifest names as its {need.role.value}",
+        detail={"digest": digest, "mediaType": need.descriptor.media_type, "size": need.descriptor.size},
+    )
+
+
+def _other_size(need: Need, size: int) -> RegistryError | None:
+    if need.descriptor.size == size:
+        return None
+    digest = str(need.descriptor.digest)
+    return SizeInvalid(
+        f"the manifest says that {digest} has {need.descriptor.size} bytes, and it has {size}",
+        detail={"digest": digest, "described": need.descriptor.size, "stored": size},
+    )
+
+
+_blob_sizes = (
+    select(blobs.c.digest, blobs.c.size)
+    .join(repository_blobs)
+    .where(repository_blobs.c.repository_id == bindparam("repository"))
+    .where(blobs.c.digest.in_(bindparam("digests", expanding=True)))
+)
+_manifest_sizes = (
+    select(manifests.c.digest, manifests.c.size)
+    .where(manifests.c.repository_id == bindparam("repository"))
+    .where(manifests.c.digest.in_(bindparam("digests", expanding=True)))
+)
+
+
+def _sizes(
+    connection: Connection, statement: Select[tuple[bytes, int]], repository_id: int, digests: Iterable[Digest]
+) -> dict[Digest, int]:
+    return {
+        unpacked(digest): size
+        for some in _batches(packed(digest) for digest in digests)
+        for digest, size in connection.execute(statement, {"repository": repository_id, "digests": some})
+    }
+
+
+def _store_manifest(connection: Connection, repository_id: int, push: Push) -> int:
+    """The row of the manifest, made with its edges if it is not there.
+
+    The same bytes may come again under another media type, if they do not say their own: then the last one counts.
+    """
+    manifest = push.manifest
+    mine = (manifests.c.repository_id == repository_id) & (manifests.c.digest == packed(manifest.digest))
+    found = connection.execute(select(manifests.c.id, manifests.c.media_type).where(mine)).first()
+    if found is not None and found.media_type == manifest.media_type:
+        return int(found.id)
+    row = _manifest_row(manifest) | {"repository_id": repository_id}
+    if found is None:
+        manifest_id = connection.execute(insert(manifests).values(row).returning(manifests.c.id)).scalar_one()
+    else:
+        manifest_id = found.id
+        connection.execute(update(manifests).where(mine).values(row))
+        connection.execute(delete(manifest_blobs).where(manifest_blobs.c.manifest_id == manifest_id))
+        connection.execute(delete(manifest_children).where(manifest_children.c.manifest_id == manifest_id))
+    _store_edges(connection, manifest_id, push.needs)
+    return int(manifest_id)
+
+
+def _manifest_row(manifest: Manifest) -> dict[str, Any]:
+    view = manifest.view
+    return {
+        "digest": packed(manifest.digest),
+        "media_type": manifest.media_type,
+        "size": len(manifest.content),
+        "pushed": _now(),
+        "subject": None if view.subject is None else packed(view.subject.digest),
+        "artifact_type": view.artifact_type,
+        "referrer": None if view.subject is None else _referrer(manifest),
+        "content": manifest.content,
+    }
+
+
+def _referrer(manifest: Manifest) -> bytes:
+    """The descriptor by which a manifest is listed among the referrers of its subject."""
+    view = manifest.view
+    document = manifest.descriptor.to_json()
+    if view.artifact_type:
+        document["artifactType"] = view.artifact_type
+    if view.annotations:
+        document["annotations"] = dict(view.annotations)
+    return encode(document)
+
+
+def _store_edges(connection: Connection, manifest_id: int, needs: Sequence[Need]) -> None:
+    edges: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for position, need in enumerate(needs):
+        row = {"manifest_id": manifest_id, "position": position, "digest": packed(need.descriptor.digest)}
+        if need.role is Role.CHILD:
+            edges[True].append(row)
+        else:
+            media_type, size = need.descriptor.media_type, need.descriptor.size
+            edges[False].append(row | {"role": need.role.value, "media_type": media_type, "size": size})
+    if edges[True]:
+        connection.execute(insert(manifest_children), edges[True])
+    if edges[False]:
+        connection.execute(insert(manifest_blobs), edges[False])

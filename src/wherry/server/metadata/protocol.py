@@ -1,0 +1,144 @@
+"""What the registry remembers beside the blobs' bytes: one small protocol, so that a second database is a second class.
+
+A repository comes into being with the first content that is committed in it. Everything that changes what a client can
+see happens in one transaction, and the call returns when that transaction is as durable as the policy promises.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.manifest import Manifest
+from wherry.oci.reference import Tag
+
+__all__ = ["Metadata", "Need", "Push", "Referrer", "Role", "StoredManifest", "UploadRecord"]
+
+
+class Role(Enum):
+    """How a manifest needs some content; the first three are blobs, a child is a manifest."""
+
+    CONFIG = "config"
+    LAYER = "layer"
+    LISTED = "listed"
+    """A blob among the entries of an index: build caches are such."""
+    CHILD = "child"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that a manifest names. Unless `demanded`, it may be missing."""
+
+    descriptor: Descriptor
+    role: Role
+    demanded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A manifest that is about to be stored, with the tags that will point at it."""
+
+    manifest: Manifest
+    needs: tuple[Need, ...]
+    tags: tuple[Tag, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """A manifest as it was pushed."""
+
+    digest: Digest
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """`descriptor` is the JSON object for the list of referrers; `position` orders them, and starts the next page."""
+
+    position: int
+    descriptor: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRecord:
+    """An upload that was begun. `finished` is the digest of the blob that it became, kept for a client who asks twice."""
+
+    id: str
+    repository: str
+    algorithm: str
+    finished: Digest | None = None
+
+
+class Metadata(Protocol):
+    """Reads see everything that was committed before they were called. Times are seconds since the epoch."""
+
+    async def manifest(self, repository: str, name: Tag | Digest) -> StoredManifest | None:
+        """What a tag or digest leads to."""
+
+    async def blob_size(self, repository: str, digest: Digest) -> int | None:
+        """The size of a blob that the repository holds."""
+
+    async def tags(self, repository: str, after: str, limit: int) -> list[str] | None:
+        """Tags behind `after` in byte order; None if there is no such repository."""
+
+    async def repositories(self, after: str, limit: int) -> list[str]:
+        """Names of repositories behind `after` in byte order."""
+
+    async def referrers(
+        self, repository: str, subject: Digest, artifact_type: str | None, after: int, limit: int
+    ) -> list[Referrer]:
+        """Manifests with this subject, the first pushed first, behind position `after`."""
+
+    async def link_blob(self, repository: str, digest: Digest, size: int, *, upload: str | None = None) -> None:
+        """Give a blob, whose bytes are stored, to a repository; `upload` is the session that brought it."""
+
+    async def mount_blob(self, repository: str, digest: Digest, origin: str | None) -> bool:
+        """Give a repository a blob that `origin` holds (None: that any repository holds); False if it does not."""
+
+    async def unlink_blob(self, repository: str, digest: Digest) -> None:
+        """Take a blob away from a repository.
+
+        Raises:
+            BlobUnknown: the repository does not hold it.
+            Denied: a manifest there needs it.
+        """
+
+    async def push_manifest(self, repository: str, push: Push) -> None:
+        """Store a manifest with its edges, and move its tags to it.
+
+        Raises:
+            Refusals: things that it demands are not in the repository, or have another size.
+        """
+
+    async def delete_manifest(self, repository: str, digest: Digest) -> None:
+        """Remove a manifest and every tag on it.
+
+        Raises:
+            ManifestUnknown: the repository does not hold it.
+            Denied: an index there has it as a child.
+        """
+
+    async def delete_tag(self, repository: str, tag: Tag) -> None:
+        """Remove a tag, and nothing else.
+
+        Raises:
+            ManifestUnknown: there is no such tag.
+        """
+
+    async def upload(self, identifier: str) -> UploadRecord | None:
+        """An upload that was begun."""
+
+    async def begin_upload(self, record: UploadRecord) -> None:
+        """Remember an upload. Not promised: it may be forgotten with a power cut."""
+
+    async def forget_uploads(self, identifiers: Sequence[str]) -> None:
+        """Forget uploads, finished or not."""
+
+    async def uploads_before(self, moment: float) -> list[str]:
+        """Uploads that were begun, or finished, before a moment."""
+
+    async def close(self) -> None:
+        """Finish what was begun, and let go of the database."""

@@ -1,0 +1,121 @@
+"""One thread writes, and many changes share one commit.
+
+SQLite has one writer at a time, and what a commit costs is the fsync. So changes wait in a queue, and the thread takes
+all that are there into one transaction: under load a hundred pushes pay for one fsync. Each runs in a savepoint of its
+own, so that one that is refused takes nothing with it. Nobody is answered before the commit.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+__all__ = ["Change", "Writer"]
+
+T = TypeVar("T")
+Change = Callable[[Connection], T]
+
+_LARGEST_BATCH = 256
+
+
+@dataclass(slots=True)
+class _Job:
+    change: Change[Any]
+    promised: bool
+    future: asyncio.Future[Any]
+    result: Any = None
+    failure: BaseException | None = None
+
+
+class Writer:
+    """`close` it when nothing calls it any more."""
+
+    def __init__(self, engine: Engine, *, durable: bool) -> None:
+        self._engine = engine
+        self._durable = durable
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="wherry-writer", daemon=True)
+        self._thread.start()
+
+    async def run(self, change: Change[T], *, promised: bool = True) -> T:
+        """Run `change` in a transaction; return what it returns, once that is committed.
+
+        With `promised` the commit is on the disk by then, if this writer is durable at all. A caller that is cancelled
+        while it waits does not undo the change.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(change, promised, future))
+        return await future
+
+    async def close(self) -> None:
+        """Commit what is in the queue, then stop."""
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        with self._engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - the engine is ours; this tells mypy
+            last = False
+            while not last:
+                jobs, last = self._next_jobs()
+                if jobs:
+                    self._commit(connection, driver, jobs)
+                    _deliver(jobs)
+
+    def _next_jobs(self) -> tuple[list[_Job], bool]:
+        jobs: list[_Job] = []
+        job = self._jobs.get()
+        try:
+            while job is not None and len(jobs) < _LARGEST_BATCH - 1:
+                jobs.append(job)
+                job = self._jobs.get_nowait()
+        except Empty:
+            return jobs, False
+        if job is not None:
+            jobs.append(job)
+        return jobs, job is None
+
+    def _commit(self, connection: Connection, driver: sqlite3.Connection, jobs: list[_Job]) -> None:
+        promised = self._durable and any(job.promised for job in jobs)
+        try:
+            driver.execute(f"PRAGMA synchronous={'FULL' if promised else 'NORMAL' if self._durable else 'OFF'}")
+            driver.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                _run(job, connection, driver)
+            driver.execute("COMMIT")
+        except sqlite3.Error as error:  # the disk is full, or broken: nothing of the batch has happened
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
+            for job in jobs:
+                job.failure = job.failure or error
+
+
+def _run(job: _Job, connection: Connection, driver: sqlite3.Connection) -> None:
+    driver.execute("SAVEPOINT job")
+    try:
+        job.result = job.change(connection)
+    except Exception as error:  # noqa: BLE001 - it belongs to the caller, who is on another thread
+        job.failure = error
+        driver.execute("ROLLBACK TO job")
+    driver.execute("RELEASE job")
+
+
+def _deliver(jobs: list[_Job]) -> None:
+    for loop in {job.future.get_loop() for job in jobs}:
+        loop.call_soon_threadsafe(_settle, [job for job in jobs if job.future.get_loop() is loop])
+
+
+def _settle(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.future.cancelled():
+            continue
+        if job.failure is None:
+            job.future.set_result(job.result)
+        else:
+            job.future.set_exception(job.failure)

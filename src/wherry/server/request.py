@@ -1,0 +1,105 @@
+"""A request as endpoints see it: headers, query and body, each read in one way only."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from functools import cached_property
+from urllib.parse import parse_qs
+
+from granian.rsgi import HTTPProtocol, Scope
+
+from wherry.oci.errors import BlobUploadInvalid, PayloadTooLarge, SizeInvalid
+from wherry.server.routes import Route
+
+__all__ = ["Request"]
+
+
+class Request:
+    """One request. Header names are asked for in lower case."""
+
+    def __init__(self, scope: Scope, protocol: HTTPProtocol, route: Route, body_timeout: float) -> None:
+        self.method = scope.method
+        self.path = scope.path
+        self.route = route
+        self._headers = scope.headers
+        self._query_string = scope.query_string
+        self._protocol = protocol
+        self._body_timeout = body_timeout
+
+    def header(self, name: str) -> str | None:
+        """The value of a header; of the first, if it was sent several times."""
+        value: str | None = self._headers.get(name)
+        return value
+
+    def headers(self, name: str) -> list[str]:
+        """All values of a header, in their order."""
+        values: list[str] = self._headers.get_all(name)
+        return values
+
+    @cached_property
+    def query(self) -> Mapping[str, list[str]]:
+        """The parameters of the query, percent-decoded; blank ones are kept."""
+        if not self._query_string:
+            return {}
+        return parse_qs(self._query_string, keep_blank_values=True)
+
+    def parameter(self, name: str) -> str | None:
+        """A parameter of the query; the last, if it was sent several times."""
+        values = self.query.get(name)
+        return values[-1] if values else None
+
+    @property
+    def content_length(self) -> int | None:
+        """Bytes of the body; None if it comes in chunks. The HTTP server has refused everything else."""
+        text = self.header("content-length")
+        if text is not None:
+            return int(text)
+        return None if self.header("transfer-encoding") else 0
+
+    async def body(self, limit: int) -> bytes:
+        """The whole body. It is not read when it says that it is too long.
+
+        Raises:
+            PayloadTooLarge: more than `limit` bytes.
+            SizeInvalid: it ended too early.
+        """
+        length = self.content_length
+        if length is not None and length > limit:
+            raise PayloadTooLarge(f"{length} bytes where at most {limit} are taken")
+        pieces = []
+        size = 0
+        async for piece in self.pieces():
+            size += len(piece)
+            if size > limit:
+                raise PayloadTooLarge(f"more than the {limit} bytes that are taken")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it arrives.
+
+        The HTTP server ends a body silently when the client has gone, so its length is checked here. For a body in
+        chunks this proves nothing: its digest must.
+
+        Raises:
+            SizeInvalid: it ended too early.
+            BlobUploadInvalid: the client was silent for too long.
+        """
+        length = self.content_length
+        if length == 0:
+            return
+        size = 0
+        body = aiter(self._protocol)
+        while (piece := await self._next_piece(body)) is not None:
+            size += len(piece)
+            yield piece
+        if length is not None and size != length:
+            raise SizeInvalid(f"the body ended after {size} of {length} bytes")
+
+    async def _next_piece(self, body: AsyncIterator[bytes]) -> bytes | None:
+        try:
+            async with asyncio.timeout(self._body_timeout):
+                return await anext(body)  # no default: anext(body, None) crashes the interpreter (granian 2.8)
+        except StopAsyncIteration:
+            return None
+        except TimeoutError:
+            raise BlobUploadInvalid(f"nothing came for {self._body_timeout:.0f} seconds", status=408) from None
