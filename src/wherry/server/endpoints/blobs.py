@@ -33,7 +33,7 @@ async def show_blob(registry: Registry, request: Request) -> Answer | FileAnswer
         return Answer(304, headers)
     headers.append(("content-type", OCTET_STREAM))
     asked = request.header("range")
-    if asked is None:
+    if asked is None or request.header("if-range") not in (None, f'"{text}"'):  # RFC 9110, 13.1.5: no other version's
         return FileAnswer(200, headers, str(blob.path), blob.size)
     try:
         span = read_download_range(asked, blob.size)

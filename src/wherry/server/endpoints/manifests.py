@@ -47,7 +47,8 @@ async def push_manifest(registry: Registry, request: Request) -> Answer:
         ("location", f"/v2/{request.route.name}/manifests/{manifest.digest}"),
         ("docker-content-digest", str(manifest.digest)),
     ]
-    headers += [("oci-tag", tag) for tag in request.query.get("tag", ())]
+    if asked := dict.fromkeys(request.query.get("tag", ())):
+        headers.append(("oci-tag", ", ".join(asked)))  # one line: many clients give up after 100 headers
     if manifest.view.subject is not None:
         headers.append(("oci-subject", str(manifest.view.subject.digest)))
     return Answer(201, headers)

@@ -28,7 +28,8 @@ async def begin_upload(registry: Registry, request: Request) -> Answer:
     mount, whole = _digest(request, "mount"), _digest(request, "digest")
     if mount is not None and await _mounted(registry, request, mount):
         return _created(name, mount)
-    if whole is not None and request.content_length != 0:
+    # Without a body the digest announces an upload, unless it is the digest of nothing.
+    if whole is not None and (request.content_length != 0 or whole.matches(b"")):
         return await _take_whole(registry, request, whole)
     named = whole or mount
     algorithm = request.parameter("digest-algorithm") or (named.algorithm if named else "sha256")
