@@ -7,6 +7,7 @@ which a name appears or goes; it is held for microseconds, never while content s
 
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -39,28 +40,64 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 class DurableFile:
-    """A file that is being written into `folder`, and that gets its name when it is whole. All methods may block."""
+    """A file that is being written into `folder`, and that gets its name when it is whole.
+
+    Its methods may block, and are meant for threads. But a thread cannot be cancelled: so `abandon` may be called at any
+    moment, from anywhere, and never waits. What is going on then is let finish, and cleans up when it is done.
+    """
 
     def __init__(self, folder: Path) -> None:
-        with locked(folder):
-            self._path = folder / f"{PREFIX}{os.urandom(8).hex()}"
-            self._file: BinaryIO = self._path.open("xb")
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._folder = folder
+        self._path = folder / f"{PREFIX}{os.urandom(8).hex()}"
+        self._file: BinaryIO | None = None
+        self._busy = threading.Lock()
+        self._abandoned = False
 
-    def write(self, piece: bytes) -> None:
-        self._file.write(piece)
+    def write(self, *pieces: bytes) -> None:
+        with self._turn():
+            file = self._opened()
+            for piece in pieces:
+                file.write(piece)
 
     def commit(self, target: Path) -> None:
         """Make everything durable under this name, in place of what had it."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._path.replace(target)
-        self._file.close()
-        _fsync_folder(target.parent)
+        with self._turn():
+            file = self._opened()
+            file.flush()
+            os.fsync(file.fileno())
+            self._path.replace(target)
+            file.close()
+            _fsync_folder(target.parent)
 
     def abandon(self) -> None:
-        """Leave nothing behind; does nothing after `commit`. Waits for a `write` that is going on."""
-        if not self._file.closed:
+        """Leave nothing behind. Does nothing after `commit`."""
+        self._abandoned = True
+        if self._busy.acquire(blocking=False):
+            try:
+                self._discard()
+            finally:
+                self._busy.release()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        try:
+            with self._busy:
+                if self._abandoned:
+                    raise RuntimeError(f"{self._path}: written to after it was abandoned")
+                yield
+        finally:
+            if self._abandoned:
+                self.abandon()
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            with locked(self._folder):
+                self._file = self._path.open("xb")
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return self._file
+
+    def _discard(self) -> None:
+        if self._file is not None and not self._file.closed:
             self._path.unlink(missing_ok=True)
             with suppress(OSError):  # what was not written yet need not fit on the disk: nobody wants it
                 self._file.close()

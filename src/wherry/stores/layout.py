@@ -12,7 +12,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -69,15 +68,12 @@ class Layout:
         return await asyncio.to_thread(self._only)
 
     async def fetch(self, blob: Descriptor, *, offset: int = 0) -> AsyncIterator[bytes]:
-        file = await asyncio.to_thread(self._open_blob, blob, offset)
         check = Check(blob, str(self)) if offset == 0 else None
-        try:
-            while piece := await asyncio.to_thread(_read, file, check):
-                yield piece
-            if check:
-                check.finish()
-        finally:
-            file.close()
+        while piece := await asyncio.to_thread(self._read, blob, offset, check):
+            yield piece
+            offset += len(piece)
+        if check:
+            check.finish()
 
     async def exists(self, content: Descriptor) -> bool:
         return await asyncio.to_thread(self._has, content)
@@ -96,8 +92,9 @@ class Layout:
     async def push(self, blob: Descriptor, content: AsyncIterable[bytes]) -> None:
         if await self.exists(blob):
             return
-        file = await asyncio.to_thread(self._new_file, blob.digest)
+        await asyncio.to_thread(self._create, blob.digest.algorithm)
         check = Check(blob, str(self))
+        file = DurableFile(self.path)
         try:
             async for pieces in _gathered(content):
                 await asyncio.to_thread(_write, file, check, pieces)
@@ -205,17 +202,14 @@ class Layout:
     def _create(self, algorithm: str) -> None:
         """Make what is missing of the folder, so that content by this algorithm can be written."""
         self._is_layout()
-        (self.path / "blobs" / algorithm).mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         marker = self.path / "oci-layout"
-        if not marker.exists():
+        if not marker.exists():  # first of all: without it the rest is not a layout that was begun
             replace(marker, b'{"imageLayoutVersion":"1.0.0"}', self.path)
+        (self.path / "blobs" / algorithm).mkdir(parents=True, exist_ok=True)
         if not self._swept:
             sweep(self.path)
             self._swept = True
-
-    def _new_file(self, digest: Digest) -> DurableFile:
-        self._create(digest.algorithm)
-        return DurableFile(self.path)
 
     def _has(self, content: Descriptor) -> bool:
         """Size is looked at too: other tools may have been killed while they wrote under the final name."""
@@ -224,13 +218,17 @@ class Layout:
         except FileNotFoundError:
             return False
 
-    def _open_blob(self, blob: Descriptor, offset: int) -> BinaryIO:
+    def _read(self, blob: Descriptor, offset: int, check: Check | None) -> bytes:
+        """One piece. The file is opened for each: an open one would be lost when the reader is cancelled meanwhile."""
         try:
-            file = self._path_of(blob.digest).open("rb")
+            with self._path_of(blob.digest).open("rb", buffering=0) as file:
+                file.seek(offset)
+                piece = file.read(PIECE)
         except FileNotFoundError:
             raise BlobUnknown(f"{self}: no blob {blob.digest}") from None
-        file.seek(offset)
-        return file
+        if check:
+            check.see(piece)
+        return piece
 
     def _content(self, digest: Digest) -> bytes | None:
         path = self._path_of(digest)
@@ -323,11 +321,4 @@ async def _gathered(content: AsyncIterable[bytes]) -> AsyncIterator[list[bytes]]
 def _write(file: DurableFile, check: Check, pieces: list[bytes]) -> None:
     for piece in pieces:
         check.see(piece)
-        file.write(piece)
-
-
-def _read(file: BinaryIO, check: Check | None) -> bytes:
-    piece = file.read(PIECE)
-    if check:
-        check.see(piece)
-    return piece
+    file.write(*pieces)

@@ -23,6 +23,9 @@ class MemoryStore:
         self._manifests: dict[Digest, Manifest] = {}
         self._tags: dict[Tag, Digest] = {}
 
+    def __str__(self) -> str:
+        return "memory"
+
     async def resolve(self, name: Tag | Digest) -> Descriptor:
         return self._find(name).descriptor
 
@@ -32,9 +35,9 @@ class MemoryStore:
     async def fetch(self, blob: Descriptor, *, offset: int = 0) -> AsyncIterator[bytes]:
         content = self._blobs.get(blob.digest)
         if content is None:
-            raise BlobUnknown(f"memory: no blob {blob.digest}")
+            raise BlobUnknown(f"{self}: no blob {blob.digest}")
         if offset == 0:
-            async for piece in verified(_pieces(content), blob, "memory"):
+            async for piece in verified(_pieces(content), blob, str(self)):
                 yield piece
             return
         async for piece in _pieces(content[offset:]):
@@ -55,7 +58,7 @@ class MemoryStore:
     async def push(self, blob: Descriptor, content: AsyncIterable[bytes]) -> None:
         if blob.digest in self._blobs:
             return
-        self._blobs[blob.digest] = b"".join([piece async for piece in verified(content, blob, "memory")])
+        self._blobs[blob.digest] = b"".join([piece async for piece in verified(content, blob, str(self))])
 
     async def push_manifest(self, manifest: Manifest, *tags: Tag) -> None:
         self._check_whole(manifest)
@@ -77,7 +80,7 @@ class MemoryStore:
         digest = name if isinstance(name, Digest) else self._tags.get(name)
         manifest = None if digest is None else self._manifests.get(digest)
         if manifest is None:
-            raise ManifestUnknown(f"memory: no manifest {name}")
+            raise ManifestUnknown(f"{self}: no manifest {name}")
         return manifest
 
     def _check_whole(self, manifest: Manifest) -> None:
@@ -85,7 +88,7 @@ class MemoryStore:
             there = needed.digest in self._manifests or needed.digest in self._blobs
             if not there and not needed.is_foreign:
                 raise ManifestBlobUnknown(
-                    f"memory: manifest {manifest.digest} names {needed.digest}, which is not there",
+                    f"{self}: manifest {manifest.digest} names {needed.digest}, which is not there",
                     detail=str(needed.digest),
                 )
 

@@ -1,0 +1,155 @@
+from pathlib import Path
+
+import pytest
+from tests.content import an_image, put
+
+from wherry.oci.digest import Digest
+from wherry.oci.errors import InvalidReference, ManifestUnknown
+from wherry.oci.reference import Reference, Tag
+from wherry.stores.layout import Layout
+from wherry.stores.locations import InLayout, InRegistry, parse_location
+from wherry.stores.memory import MemoryStore
+
+DIGEST = Digest.of(b"x")
+
+
+class NoClient:
+    """Opens nothing: layouts need no client."""
+
+    def repository(self, reference: Reference) -> MemoryStore:
+        raise AssertionError(reference)
+
+
+@pytest.mark.parametrize(
+    ("text", "full"),
+    [
+        ("alpine", "docker.io/library/alpine"),
+        ("alpine:3.20", "docker.io/library/alpine:3.20"),
+        ("localhost:5000/team/app", "localhost:5000/team/app"),
+        ("localhost:5000/team/app:1@" + str(DIGEST), "localhost:5000/team/app:1@" + str(DIGEST)),
+        ("docker://alpine:3.20", "docker.io/library/alpine:3.20"),
+        ("docker://registry.example/app", "registry.example/app"),
+        ("dir:1.0", "docker.io/library/dir:1.0"),
+        ("oci/app:1", "docker.io/oci/app:1"),
+    ],
+)
+def test_place_in_a_registry_is_a_reference(text: str, full: str) -> None:
+    location = parse_location(text)
+    assert isinstance(location, InRegistry)
+    assert str(location) == full
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "tag", "digest"),
+    [
+        ("oci:images", "images", None, None),
+        ("oci:images:1.0", "images", "1.0", None),
+        ("oci:./a/b:1.0", "a/b", "1.0", None),
+        ("oci:/srv/images:v1_x-2", "/srv/images", "v1_x-2", None),
+        ("oci:a:b", "a", "b", None),
+        ("oci:a:b/", "a:b", None, None),
+        ("oci:a:b/c", "a:b/c", None, None),
+        ("oci:a:b/c:1", "a:b/c", "1", None),
+        ("oci:a:b:1", "a:b", "1", None),
+        ("oci:user@host", "user@host", None, None),
+        ("oci:user@host/x:1", "user@host/x", "1", None),
+        (f"oci:images@{DIGEST}", "images", None, DIGEST),
+        (f"oci:images:1.0@{DIGEST}", "images", "1.0", DIGEST),
+    ],
+)
+def test_place_in_a_layout_is_a_path_and_a_name(text: str, path: str, tag: str | None, digest: Digest | None) -> None:
+    location = parse_location(text)
+    assert location == InLayout(Path(path), Tag(tag) if tag else None, digest)
+    assert parse_location(str(location)) == location
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it is empty"),
+        ("oci:", "no folder is named"),
+        ("oci::1.0", "no folder is named"),
+        ("oci:images:", "nothing stands behind the last colon"),
+        ("oci:images:.hidden", "tag '.hidden'"),
+        ("oci:images:a b", "tag 'a b'"),
+        ("oci://images:1", "takes a path, not a URL"),
+        ("oci:~/images:1", "does not expand ~"),
+        ("oci:ima\0ges", "NUL"),
+        ("oci:images@sha256:abc", "digest 'sha256:abc'"),
+        ("docker://", "it is empty"),
+        ("docker-daemon:alpine:3", "does not read or write docker-daemon"),
+        ("docker-archive:x.tar", "does not read or write docker-archive"),
+        ("oci-archive:x.tar:1", "does not read or write oci-archive"),
+        ("containers-storage:alpine", "does not read or write containers-storage"),
+        ("ocidir://images:1", "does not read or write ocidir"),
+        ("dir:/tmp/x", "does not read or write dir"),
+        ("./images", "a path, where a reference is expected"),
+        ("/srv/images:1", "a path, where a reference is expected"),
+        ("https://registry.example/app", "no scheme"),
+        ("Upper/Case", "lowercase"),
+    ],
+)
+def test_what_names_no_place_is_refused_with_a_reason(text: str, reason: str) -> None:
+    with pytest.raises(InvalidReference, match=reason):
+        parse_location(text)
+
+
+def test_path_typed_for_a_layout_is_told_its_prefix() -> None:
+    with pytest.raises(InvalidReference) as caught:
+        parse_location("./images:1")
+    assert caught.value.hint == "for an OCI layout: oci:./images:1"
+
+
+async def test_digest_is_asked_for_before_the_tag() -> None:
+    for text in (f"app:1@{DIGEST}", f"oci:app:1@{DIGEST}"):
+        assert await parse_location(text).name(MemoryStore()) == DIGEST
+
+
+async def test_reference_without_a_tag_means_latest() -> None:
+    assert await parse_location("app").name(MemoryStore()) == "latest"
+
+
+async def test_layout_without_a_tag_means_its_only_manifest(tmp_path: Path) -> None:
+    location = parse_location(f"oci:{tmp_path / 'x'}")
+    layout = location.open(NoClient())
+    assert isinstance(layout, Layout)
+    await put(an_image(), layout, "1.0")
+    assert await location.name(layout) == "1.0"
+
+
+async def test_layout_with_one_nameless_manifest_means_its_digest(tmp_path: Path) -> None:
+    location = parse_location(f"oci:{tmp_path}")
+    layout = location.open(NoClient())
+    await put(an_image(), layout)
+    assert await location.name(layout) == an_image().digest
+
+
+async def test_layout_without_a_tag_and_with_several_means_latest(tmp_path: Path) -> None:
+    location = parse_location(f"oci:{tmp_path}")
+    layout = location.open(NoClient())
+    await put(an_image("old"), layout, "1.0")
+    await put(an_image("new"), layout, "latest")
+    assert await location.name(layout) == "latest"
+
+
+async def test_layout_without_a_tag_and_with_several_asks_which(tmp_path: Path) -> None:
+    location = parse_location(f"oci:{tmp_path}")
+    layout = location.open(NoClient())
+    await put(an_image("old"), layout, "1.0")
+    await put(an_image("new"), layout, "1.1")
+    with pytest.raises(ManifestUnknown, match="has 2 manifests") as caught:
+        await location.name(layout)
+    assert caught.value.hint == f"name one of its tags, for example oci:{tmp_path}:1.0"
+
+
+@pytest.mark.parametrize("text", ["oci:{0}/missing", "oci:{0}"])
+async def test_layout_without_a_tag_and_without_content_says_so(tmp_path: Path, text: str) -> None:
+    location = parse_location(text.format(tmp_path))
+    with pytest.raises(ManifestUnknown, match=r"no such folder|nothing is in it"):
+        await location.name(location.open(NoClient()))
+
+
+def test_place_at_another_name_prints_as_it_is_written() -> None:
+    assert str(parse_location("app:1").at(Tag("2"), DIGEST)) == f"docker.io/library/app:2@{DIGEST}"
+    assert str(parse_location("oci:app:1").at(None, DIGEST)) == f"oci:app@{DIGEST}"
+    assert str(parse_location("oci:app:1").whole) == "oci:app"
