@@ -39,7 +39,7 @@ class Blob:
     """A blob's descriptor and its bytes; `content` is None for one that is in no registry (a foreign layer)."""
 
     descriptor: Descriptor
-    content: bytes | None
+    content: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True)
