@@ -1,13 +1,31 @@
 """Floor 5: the command line. Thin: a command parses, calls one operation, prints."""
 
+import atexit
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `wherry` with these arguments (those of the process by default) and return its exit code."""
+    """Run `wherry` with these arguments and return its exit code; without any, as a process does that ends with it."""
     from wherry.cli.root import run  # noqa: PLC0415  # click is imported when a command line is parsed, not before
 
-    return run(sys.argv[1:] if arguments is None else list(arguments))
+    if arguments is None:
+        _leave(run(sys.argv[1:]))
+    return run(arguments)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once, with all that was written.
+
+    The HTTP client's threads let go of Python objects when they find the time; one that does so while the interpreter
+    is being taken down aborts the process (seen with Python 3.11 and pyreqwest 0.15: "PyGILState_Release: thread state
+    must be current"). So there is no taking down.
+    """
+    atexit._run_exitfuncs()  # noqa: SLF001  # what others have asked for at exit still happens
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
