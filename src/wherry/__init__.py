@@ -1,3 +1,81 @@
-"""Wherry: inspect, assemble, copy and serve multi-platform container images, without a daemon."""
+"""Wherry: inspect, assemble, copy and serve multi-platform container images, without a daemon.
+
+The names below are the library's front door. Each is imported when it is first used, so that `import wherry` costs
+nothing; everything else is found where its idea lives: `wherry.oci` (values), `wherry.stores` (places), `wherry.ops`
+(verbs), `wherry.server` (the registry).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wherry.oci import errors
+    from wherry.oci.descriptor import Descriptor
+    from wherry.oci.diagnosis import Diagnosis, diagnose
+    from wherry.oci.digest import Digest
+    from wherry.oci.errors import WherryError
+    from wherry.oci.manifest import Manifest, successors
+    from wherry.oci.platform import Platform
+    from wherry.oci.reference import Reference, Tag
+    from wherry.ops.copy import Copied, copy
+    from wherry.stores.layout import Layout
+    from wherry.stores.memory import MemoryStore
+    from wherry.stores.protocol import Mounter, Source, Store
+    from wherry.stores.remote import Client
+    from wherry.stores.remote.credentials import DockerConfig
 
 __version__ = "0.1.0.dev0"
+
+__all__ = [
+    "Client",
+    "Copied",
+    "Descriptor",
+    "Diagnosis",
+    "Digest",
+    "DockerConfig",
+    "Layout",
+    "Manifest",
+    "MemoryStore",
+    "Mounter",
+    "Platform",
+    "Reference",
+    "Source",
+    "Store",
+    "Tag",
+    "WherryError",
+    "copy",
+    "diagnose",
+    "errors",
+    "successors",
+]
+
+_HOMES = {
+    "wherry.oci": ("errors",),
+    "wherry.oci.descriptor": ("Descriptor",),
+    "wherry.oci.diagnosis": ("Diagnosis", "diagnose"),
+    "wherry.oci.digest": ("Digest",),
+    "wherry.oci.errors": ("WherryError",),
+    "wherry.oci.manifest": ("Manifest", "successors"),
+    "wherry.oci.platform": ("Platform",),
+    "wherry.oci.reference": ("Reference", "Tag"),
+    "wherry.ops.copy": ("Copied", "copy"),
+    "wherry.stores.layout": ("Layout",),
+    "wherry.stores.memory": ("MemoryStore",),
+    "wherry.stores.protocol": ("Mounter", "Source", "Store"),
+    "wherry.stores.remote": ("Client",),
+    "wherry.stores.remote.credentials": ("DockerConfig",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'wherry' has no attribute {name!r}")
+    if name == "errors":
+        return import_module("wherry.oci.errors")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted((*globals(), *__all__))

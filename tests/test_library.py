@@ -1,0 +1,38 @@
+"""The library's front door: what `import wherry` promises."""
+
+import subprocess
+import sys
+
+import pytest
+from tests.content import an_image, put
+
+import wherry
+
+
+@pytest.mark.parametrize("name", wherry.__all__)
+def test_every_name_of_the_front_door_leads_somewhere(name):
+    assert getattr(wherry, name) is not None
+    assert name in dir(wherry)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Registery'"):
+        _ = wherry.Registery
+
+
+def test_importing_wherry_imports_nothing_of_its_floors():
+    program = "import sys, wherry; print(sorted(name for name in sys.modules if name.startswith('wherry')))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['wherry']"
+
+
+async def test_an_image_goes_through_the_front_door_into_a_registry_and_back(registry, tmp_path):
+    source, layout = wherry.MemoryStore(), wherry.Layout(tmp_path / "layout")
+    content = an_image()
+    await put(content, source)
+    reference = wherry.Reference.parse(f"{registry.address}/team/app:1.0")
+    async with wherry.Client() as client:
+        there = client.repository(reference)
+        await wherry.copy(source, content.digest, there, tags=[wherry.Tag("1.0")])
+        await wherry.copy(there, wherry.Tag("1.0"), layout, tags=[wherry.Tag("1.0")])
+    assert await layout.manifest(wherry.Tag("1.0")) == content.manifest
