@@ -1,0 +1,214 @@
+"""The servers of the cases: stubs whose answers are fixed to the byte, a registry that refuses mounts, a closed port.
+
+And, with nothing but the standard library, so that it depends on nothing that is tested: filling a registry.
+"""
+
+import hashlib
+import http.client
+import json
+import socket
+import threading
+import time
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from tests.golden.cases import Case
+
+__all__ = ["fill", "free_port", "ready", "served"]
+
+TLS_HANDSHAKE = b"\x16"
+
+
+@contextmanager
+def served(case: Case, registry: str) -> Iterator[str]:
+    """The address that a case's `REGISTRY` stands for; `registry` holds the content of cases that need a real one."""
+    if case.nothing_listens:
+        yield f"127.0.0.1:{free_port()}"
+    elif case.needs_stub:
+        with _listening(_Stub, content=case.setup) as address:
+            yield address
+    else:
+        fill(registry, case)
+        if not case.refuses_mounts:
+            yield registry
+            return
+        with _listening(_MountRefuser, registry=registry) as address:
+            yield address
+
+
+def fill(registry: str, case: Case) -> None:
+    """Push what a case needs, in its order."""
+    for repository, digest, content in case.blobs:
+        _push_blob(registry, repository, digest, content)
+    for repository, tag, media_type, content in case.manifests:
+        path = f"/v2/{repository}/manifests/{tag}"
+        _expect(201, registry, "PUT", path, content, {"Content-Type": media_type})
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ready(address: str, *, within: float = 30.0) -> None:
+    """Wait until a server accepts connections there; `within` is in seconds."""
+    host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            socket.create_connection((host, int(port))).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, f"nothing listens on {address}"
+        else:
+            return
+
+
+def _push_blob(registry: str, repository: str, digest: str, content: bytes) -> None:
+    location = _expect(202, registry, "POST", f"/v2/{repository}/blobs/uploads/", b"", {})["Location"]
+    parts = urlsplit(location)
+    query = f"{parts.query}&" if parts.query else ""
+    path = f"{parts.path}?{query}digest={quote(digest)}"
+    _expect(201, registry, "PUT", path, content, {"Content-Type": "application/octet-stream"})
+
+
+def _expect(status: int, registry: str, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Any:
+    connection = http.client.HTTPConnection(registry, timeout=30)
+    try:
+        connection.request(method, path, body, dict(headers))
+        answer = connection.getresponse()
+        content = answer.read()
+        assert answer.status == status, (method, path, answer.status, content)
+        return answer.headers
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _listening(handler: type[BaseHTTPRequestHandler], **attributes: object) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (handler,), attributes))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _PlainOnly(BaseHTTPRequestHandler):
+    """Answers a TLS hello as registries on plain HTTP do, with a 400: clients step down only then."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+    def parse_request(self) -> bool:
+        if not self.raw_requestline.startswith(TLS_HANDSHAKE):
+            return super().parse_request()
+        self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        self.close_connection = True
+        return False
+
+    def answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response_only(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def handle_any(self) -> None:
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        self.handle_any()
+
+    do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815  # http.server's names
+
+
+class _Stub(_PlainOnly):
+    """Answers manifests as the case says, and blobs that it has."""
+
+    content: Mapping[str, Any]
+
+    def handle_any(self) -> None:
+        self.body()
+        path = urlsplit(self.path).path
+        if path == "/v2/":
+            self.answer(200, b"{}", {"Content-Type": "application/json"})
+            return
+        name, _, asked = path.removeprefix("/v2/").rpartition("/")
+        repository, _, kind = name.rpartition("/")
+        if kind == "blobs":
+            self._answer_blob(asked)
+        else:
+            self._answer_manifest(repository, asked)
+
+    def _answer_blob(self, digest: str) -> None:
+        for blob in self.content.get("blobs", ()):
+            if blob["digest"] == digest:
+                self.answer(200, b64decode(blob["base64"]), {"Content-Type": "application/octet-stream"})
+                return
+        self._answer_error("BLOB_UNKNOWN", "blob unknown to registry")
+
+    def _answer_manifest(self, repository: str, asked: str) -> None:
+        for response in self.content["responses"]:
+            body = b64decode(response["base64"]) if "base64" in response else response["text"].encode()
+            digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+            if asked == digest or response["repo_tag"] == f"{repository}:{asked}":
+                headers = {"Docker-Content-Digest": digest} if response["status"] == 200 else {}
+                if response.get("content_type"):
+                    headers["Content-Type"] = response["content_type"]
+                self.answer(response["status"], body, headers)
+                return
+        self._answer_error("MANIFEST_UNKNOWN", "manifest unknown")
+
+    def _answer_error(self, code: str, message: str) -> None:
+        body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+        self.answer(404, body, {"Content-Type": "application/json"})
+
+
+class _MountRefuser(_PlainOnly):
+    """Passes everything on to a registry, except that mounts become uploads."""
+
+    registry: str
+
+    def handle_any(self) -> None:
+        path = urlsplit(self.path).path if "mount=" in self.path else self.path
+        connection = http.client.HTTPConnection(self.registry, timeout=30)
+        try:
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+            if "mount=" in self.path:
+                headers["Content-Length"] = "0"
+            connection.request(self.command, path, self._whole_body(), headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        kept = {
+            name: value
+            for name, value in answer.headers.items()
+            if name.lower() not in ("transfer-encoding", "connection", "content-length")
+        }
+        self.answer(answer.status, content, kept)
+
+    def _whole_body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.body()
+        pieces = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            pieces.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(pieces)
