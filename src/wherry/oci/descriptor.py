@@ -25,7 +25,7 @@ _KNOWN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """Equal when all fields are; hashed by digest alone. `size` is in bytes. `extra` are fields that we do not know."""
+    """Equal when all fields are; hashed by media type, digest and size. `size` is in bytes. `extra` are fields that we do not know."""
 
     media_type: str
     digest: Digest

@@ -197,7 +197,7 @@ def _view(document: Mapping[str, Any], media_type: str) -> View:
 
 
 def _image(document: Mapping[str, Any]) -> View:
-    if "manifests" in document and "config" not in document:
+    if "manifests" in document:  # CVE-2021-41190: nobody may read one document as two kinds of manifest
         raise InvalidDescriptor("manifests", "an image manifest has none: this is an index")
     config = object_at(document, "config")
     if config is None:
@@ -215,8 +215,8 @@ def _image(document: Mapping[str, Any]) -> View:
 
 
 def _index(document: Mapping[str, Any]) -> View:
-    if "manifests" not in document and ("layers" in document or "config" in document):
-        raise InvalidDescriptor("manifests", "is missing: this is an image manifest, not an index")
+    if both := [name for name in ("config", "layers") if name in document]:
+        raise InvalidDescriptor(both[0], "an index has none: this is an image manifest")
     return View(
         Kind.INDEX,
         manifests=_descriptors(document, "manifests"),

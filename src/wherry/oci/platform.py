@@ -73,8 +73,8 @@ class Platform:
         Raises:
             InvalidPlatform: a field has the wrong JSON type.
         """
-        texts = {name: document.get(name) or "" for name in ("os", "architecture", "variant", "os.version")}
-        lists = {name: document.get(name) or () for name in ("os.features", "features")}
+        texts = {name: _present(document, name, "") for name in ("os", "architecture", "variant", "os.version")}
+        lists: dict[str, Any] = {name: _present(document, name, ()) for name in ("os.features", "features")}
         for name, text in texts.items():
             if not isinstance(text, str):
                 raise InvalidPlatform(repr(document), f"{name!r} must be a string")
@@ -128,3 +128,9 @@ class Platform:
         qualifier = "+".join((self.os_version, *self.os_features))
         system = f"{self.os}({qualifier})" if qualifier else self.os
         return "/".join(part for part in (system, self.architecture, self.variant) if part)
+
+
+def _present(document: Mapping[str, Any], name: str, absent: Any) -> Any:
+    """A field as it is, or `absent` if it is absent or null."""
+    value = document.get(name)
+    return absent if value is None else value

@@ -146,11 +146,16 @@ class Reference:
     @property
     def familiar(self) -> str:
         """The shortest form that `parse` reads back as the same reference."""
-        context = self.context.removeprefix(f"{DOCKER_HUB}/")
-        short = context.removeprefix("library/")
-        if "/" not in short and context != short:
-            context = short
-        return context + self._suffix()
+        on_hub = self.context.removeprefix(f"{DOCKER_HUB}/")
+        forms = (f"{context}{self._suffix()}" for context in (on_hub.removeprefix("library/"), on_hub))
+        return next((form for form in forms if self._is_read_from(form)), str(self))
+
+    def _is_read_from(self, text: str) -> bool:
+        """Not every short form is: `docker.io/localhost/app` would become a repository of the registry localhost."""
+        try:
+            return type(self).parse_repository(text) == self
+        except InvalidReference:
+            return False
 
     def _suffix(self) -> str:
         tag = f":{self.tag}" if self.tag else ""

@@ -1,10 +1,15 @@
 """Content negotiation: which media types an `Accept` header takes (RFC 9110, 12.5.1)."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
 __all__ = ["Accept"]
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9a-z-]+"
+_RANGE = re.compile(rf"{_TOKEN}/{_TOKEN}")
+_QUALITY = re.compile(r"0?\.\d*|[01](?:\.\d*)?", re.ASCII)  # some clients leave the leading 0 out
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,7 @@ class Accept:
         ranges = []
         for part in ",".join(headers).split(","):
             media_range, *parameters = (piece.strip().lower() for piece in part.split(";"))
-            if media_range:
+            if _RANGE.fullmatch(media_range):
                 ranges.append((media_range, _quality(parameters)))
         return cls(tuple(ranges))
 
@@ -43,8 +48,6 @@ def _quality(parameters: list[str]) -> float:
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 1.0
+            text = value.strip()
+            return float(f"0{text}") if _QUALITY.fullmatch(text) else 1.0
     return 1.0

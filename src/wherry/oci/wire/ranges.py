@@ -12,8 +12,8 @@ from wherry.oci.errors import RangeInvalid
 
 __all__ = ["Span", "read_chunk_range", "read_download_range", "read_upload_range", "write_upload_range"]
 
-_DOWNLOAD = re.compile(r"\s*bytes\s*=\s*(?:(\d{1,19})\s*-\s*(\d{1,19})?|-\s*(\d{1,19}))\s*", re.IGNORECASE)
-_CHUNK = re.compile(r"\s*(?:bytes[ =])?\s*(\d{1,19})-(\d{1,19})(?:/(?:\d+|\*))?\s*")
+_DOWNLOAD = re.compile(r"\s*bytes\s*=\s*(?:(\d{1,19})\s*-\s*(\d{1,19})?|-\s*(\d{1,19}))\s*", re.IGNORECASE | re.ASCII)
+_CHUNK = re.compile(r"\s*(?:bytes[ =])?\s*(\d{1,19})-(\d{1,19})(?:/(?:\d+|\*))?\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
