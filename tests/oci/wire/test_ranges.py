@@ -1,0 +1,135 @@
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wherry.oci.errors import RangeInvalid
+from wherry.oci.wire.ranges import (
+    Span,
+    read_chunk_range,
+    read_download_range,
+    read_upload_range,
+    write_upload_range,
+)
+
+SIZE = 2048
+
+
+@pytest.mark.parametrize(
+    ("header", "span"),
+    [
+        ("bytes=500-1499", Span(500, 1500)),
+        ("bytes=500-", Span(500, SIZE)),
+        ("bytes=-500", Span(SIZE - 500, SIZE)),
+        ("bytes=2000-5000", Span(2000, SIZE)),
+        ("bytes=-5000", Span(0, SIZE)),
+        ("bytes=0-0", Span(0, 1)),
+        ("Bytes = 1 - 2 ", Span(1, 3)),
+        ("bytes=2047-9999999999999999999", Span(2047, SIZE)),
+    ],
+)
+def test_a_download_gets_the_bytes_that_exist(header, span):
+    assert read_download_range(header, SIZE) == span
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "bytes",
+        "bytes=",
+        "bytes=-",
+        "bytes=a-b",
+        "bytes=1-2,5-6",
+        "items=0-5",
+        "bytes=0x1-2",
+        "bytes=١-٢",
+        "0-5",
+    ],
+)
+def test_a_download_gets_everything_when_its_range_says_nothing(header):
+    assert read_download_range(header, SIZE) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "size"),
+    [
+        ("bytes=500-0", SIZE),
+        ("bytes=2048-", SIZE),
+        ("bytes=5000-10000", SIZE),
+        ("bytes=-0", SIZE),
+        ("bytes=0-0", 0),
+        ("bytes=0-", 0),
+        ("bytes=-5", 0),
+    ],
+)
+def test_a_download_of_no_byte_is_refused(header, size):
+    with pytest.raises(RangeInvalid):
+        read_download_range(header, size)
+
+
+@given(st.integers(0, 100), st.integers(0, 200), st.integers(0, 200))
+def test_a_range_is_what_python_would_slice(size, first, last):
+    content = bytes(index % 251 for index in range(size))
+    expected = content[first : last + 1]
+    try:
+        span = read_download_range(f"bytes={first}-{last}", size)
+    except RangeInvalid:
+        assert expected == b""
+    else:
+        assert span is not None
+        assert content[span.start : span.stop] == expected
+        assert len(span) == len(expected) > 0
+
+
+@pytest.mark.parametrize(
+    ("header", "span"),
+    [
+        ("0-0", Span(0, 1)),
+        ("0-1023", Span(0, 1024)),
+        (" 5-9 ", Span(5, 10)),
+        ("bytes 0-9/10", Span(0, 10)),
+        ("bytes=0-9", Span(0, 10)),
+        ("0-9/*", Span(0, 10)),
+    ],
+)
+def test_a_chunk_says_where_it_goes(header, span):
+    assert read_chunk_range(header) == span
+    assert len(span) == span.stop - span.start
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "0", "0-", "-5", "5-0", "a-b", "0-1-2", "0–1", "0-99999999999999999999", "bytes", "١-٢", "-1-5", "0-9/x"],
+)
+def test_a_chunk_that_does_not_is_refused(header):
+    with pytest.raises(RangeInvalid) as caught:
+        read_chunk_range(header)
+    assert caught.value.hint == "for example 0-1023, both ends included"
+
+
+@given(st.integers(0, 2**62).filter(lambda count: count != 1))
+def test_reading_finds_what_was_written(count):
+    assert read_upload_range(write_upload_range(count)) == count
+
+
+def test_one_byte_cannot_be_told_from_none():
+    assert write_upload_range(0) == write_upload_range(1) == "0-0"
+    assert read_upload_range("0-0") == 0
+
+
+@pytest.mark.parametrize("header", [None, "", "x", "0", "0-"])
+def test_an_upload_that_does_not_say_how_far_it_is(header):
+    assert read_upload_range(header) is None
+
+
+@given(st.text(max_size=30) | st.text("bytes=-0123456789/* ", max_size=30))
+def test_any_header_is_read_without_harm(header):
+    read_upload_range(header)
+    with suppress(RangeInvalid):
+        span = read_download_range(header, SIZE)
+        assert span is None or 0 <= span.start < span.stop <= SIZE
+    with suppress(RangeInvalid):
+        assert len(read_chunk_range(header)) > 0
