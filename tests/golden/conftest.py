@@ -28,6 +28,13 @@ def our_registry() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def another_registry() -> Iterator[str]:
+    """The address of a second registry of ours."""
+    with _beside() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
 def debians_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of Debian's docker-registry (distribution 2.8)."""
     program = shutil.which("docker-registry")
@@ -78,7 +85,9 @@ def docker(tmp_path: Path) -> Run:
     environment = os.environ | {"DOCKER_CONFIG": str(tmp_path), "HOME": str(tmp_path), "TERM": "dumb", "COLUMNS": "80"}
 
     def run(argv: Sequence[str]) -> Outcome:
-        done = subprocess.run([program, *argv[1:]], env=environment, cwd=tmp_path, capture_output=True, text=True)
+        done = subprocess.run(
+            [program, *argv[1:]], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     return run

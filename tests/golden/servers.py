@@ -18,7 +18,9 @@ from urllib.parse import quote, urlsplit
 
 from tests.golden.cases import Case
 
-__all__ = ["fill", "free_port", "ready", "served"]
+from wherry.oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+
+__all__ = ["fetch", "fill", "free_port", "ready", "served"]
 
 TLS_HANDSHAKE = b"\x16"
 
@@ -40,13 +42,27 @@ def served(case: Case, registry: str) -> Iterator[str]:
             yield address
 
 
-def fill(registry: str, case: Case) -> None:
-    """Push what a case needs, in its order."""
+def fill(registry: str, case: Case, *, renamed: Mapping[str, str] | None = None) -> None:
+    """Push what a case needs, in its order; `renamed` are tags that get another name."""
     for repository, digest, content in case.blobs:
         _push_blob(registry, repository, digest, content)
     for repository, tag, media_type, content in case.manifests:
-        path = f"/v2/{repository}/manifests/{tag}"
-        _expect(201, registry, "PUT", path, content, {"Content-Type": media_type})
+        path = f"/v2/{repository}/manifests/{(renamed or {}).get(tag, tag)}"
+        _expect(201, registry, "PUT", path, content, headers={"Content-Type": media_type})
+
+
+def fetch(registry: str, repository: str, name: str) -> tuple[str, bytes]:
+    """The media type and the bytes of a manifest."""
+    connection = http.client.HTTPConnection(registry, timeout=30)
+    try:
+        accept = {"Accept": f"{DOCKER_MANIFEST}, {DOCKER_LIST}, {OCI_MANIFEST}, {OCI_INDEX}"}
+        connection.request("GET", f"/v2/{repository}/manifests/{name}", headers=accept)
+        answer = connection.getresponse()
+        content = answer.read()
+        assert answer.status == 200, (repository, name, answer.status, content)
+        return answer.headers["Content-Type"], content
+    finally:
+        connection.close()
 
 
 def free_port() -> int:
@@ -69,17 +85,19 @@ def ready(address: str, *, within: float = 30.0) -> None:
 
 
 def _push_blob(registry: str, repository: str, digest: str, content: bytes) -> None:
-    location = _expect(202, registry, "POST", f"/v2/{repository}/blobs/uploads/", b"", {})["Location"]
+    location = _expect(202, registry, "POST", f"/v2/{repository}/blobs/uploads/")["Location"]
     parts = urlsplit(location)
     query = f"{parts.query}&" if parts.query else ""
     path = f"{parts.path}?{query}digest={quote(digest)}"
-    _expect(201, registry, "PUT", path, content, {"Content-Type": "application/octet-stream"})
+    _expect(201, registry, "PUT", path, content, headers={"Content-Type": "application/octet-stream"})
 
 
-def _expect(status: int, registry: str, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Any:
+def _expect(
+    status: int, registry: str, method: str, path: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None
+) -> Any:
     connection = http.client.HTTPConnection(registry, timeout=30)
     try:
-        connection.request(method, path, body, dict(headers))
+        connection.request(method, path, body, dict(headers or {}))
         answer = connection.getresponse()
         content = answer.read()
         assert answer.status == status, (method, path, answer.status, content)

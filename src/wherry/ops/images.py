@@ -96,7 +96,7 @@ async def config_platform(reference: Reference, manifest: Manifest, source: Sour
             hint="push the image again: it is not whole",
         ) from error
     except ManifestInvalid as error:
-        raise ManifestInvalid(f"{reference}: config {config.digest} ({config.media_type}): {error.message}") from error
+        raise ManifestInvalid(f"{reference}: {error.message} (config {config.digest}, {config.media_type})") from error
 
 
 def is_artifact(manifest: Manifest) -> bool:
