@@ -7,7 +7,7 @@ from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidReference, ManifestUnknown
 from wherry.oci.reference import Reference, Tag
 from wherry.stores.layout import Layout
-from wherry.stores.locations import InLayout, InRegistry, parse_location
+from wherry.stores.locations import InLayout, InRegistry, parse_location, parse_registry
 from wherry.stores.memory import MemoryStore
 
 DIGEST = Digest.of(b"x")
@@ -153,3 +153,37 @@ def test_place_at_another_name_prints_as_it_is_written() -> None:
     assert str(parse_location("app:1").at(Tag("2"), DIGEST)) == f"docker.io/library/app:2@{DIGEST}"
     assert str(parse_location("oci:app:1").at(None, DIGEST)) == f"oci:app@{DIGEST}"
     assert str(parse_location("oci:app:1").whole) == "oci:app"
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("localhost", "localhost"),
+        ("localhost:5000", "localhost:5000"),
+        ("localhost:5000/", "localhost:5000"),
+        ("registry:5000", "registry:5000"),
+        ("registry.example", "registry.example"),
+        ("docker.io", "docker.io"),
+        ("docker.io/", "docker.io"),
+        ("registry/", "registry"),
+        ("[::1]:5000", "[::1]:5000"),
+        ("docker://registry.example", "registry.example"),
+        ("alpine", None),
+        ("alpine:edge", None),
+        ("library/alpine", None),
+        ("localhost:5000/team/app", None),
+        ("oci:images", None),
+        ("oci:images.d", None),
+        ("oci:images/", None),
+        ("oci:", None),
+        ("", None),
+    ],
+)
+def test_host_alone_names_a_registry(text: str, host: str | None) -> None:
+    assert parse_registry(text) == host
+
+
+@pytest.mark.parametrize("text", ["under_score.example", "-x.example", "a b/", "host:5000:1/"])
+def test_host_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InvalidReference, match="host"):
+        parse_registry(text)

@@ -11,7 +11,7 @@ from typing import Self
 from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidDigest, InvalidName, InvalidReference, InvalidTag
 
-__all__ = ["DOCKER_HUB", "Reference", "Tag", "check_name"]
+__all__ = ["DOCKER_HUB", "LATEST", "Reference", "Tag", "check_name", "check_registry"]
 
 DOCKER_HUB = "docker.io"
 LATEST = "latest"
@@ -61,6 +61,17 @@ def check_name(name: str) -> str:
     raise InvalidName(name, "components are lower-case letters and digits, separated by '.', '_', '__' or '-'")
 
 
+def check_registry(host: str) -> str:
+    """Return a registry's `host[:port]` as it is.
+
+    Raises:
+        InvalidReference: not of that form.
+    """
+    if not _REGISTRY.fullmatch(host):
+        raise InvalidReference(host, "not of the form host[:port]")
+    return host
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A place in a registry. `str()` prints the full form, with the registry and, where there is one, the tag.
@@ -75,8 +86,7 @@ class Reference:
     digest: Digest | None = None
 
     def __post_init__(self) -> None:
-        if not _REGISTRY.fullmatch(self.registry):
-            raise InvalidReference(self.registry, "not of the form host[:port]")
+        check_registry(self.registry)
         check_name(self.repository)
 
     @classmethod

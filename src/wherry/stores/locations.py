@@ -14,11 +14,11 @@ from typing import Protocol, Self
 
 from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidDigest, InvalidReference, InvalidTag
-from wherry.oci.reference import LATEST, Reference, Tag
+from wherry.oci.reference import LATEST, Reference, Tag, check_registry
 from wherry.stores.layout import Layout
 from wherry.stores.protocol import Store
 
-__all__ = ["InLayout", "InRegistry", "Location", "Opener", "parse_location"]
+__all__ = ["InLayout", "InRegistry", "Location", "Opener", "parse_location", "parse_registry"]
 
 
 class Opener(Protocol):
@@ -130,6 +130,22 @@ def parse_location(text: str) -> Location:
     if text.startswith(("./", "../", "/", "~")):
         raise InvalidReference(text, "a path, where a reference is expected", hint=f"for an OCI layout: oci:{text}")
     return InRegistry(Reference.parse_repository(text))
+
+
+def parse_registry(text: str) -> str | None:
+    """The registry that is named where a registry or a repository may stand: None if it is a repository.
+
+    A bare word is one on Docker Hub; with a dot, a port, or a slash behind it, it is a host.
+
+    Raises:
+        InvalidReference: it looks like a host, and is none.
+    """
+    host, slash, behind = text.removeprefix(_DOCKER).partition("/")
+    name, _, port = host.rpartition(":")
+    if behind or not host or text.startswith(_LAYOUT):
+        return None
+    looks_like_one = "." in host or host == "localhost" or (name and port.isdecimal()) or host.startswith("[")
+    return check_registry(host) if slash or looks_like_one else None
 
 
 def _in_layout(text: str) -> InLayout:
