@@ -1,7 +1,7 @@
 """The content that registries must carry: one small true example of each shape that images and artifacts have.
 
-Everything is made from fixed bytes, so that a digest in a report is the same on every machine. A set is pushed in the
-order of its `manifests`, children and subjects first, and taken away in the reverse.
+Everything is made from fixed bytes, so that two runs push the same content. A set is pushed in the order of its
+`manifests`, children and subjects first, and taken away in the reverse.
 """
 
 import base64
@@ -43,7 +43,7 @@ class DataSet:
     sparse: bool = False
 
     def __post_init__(self) -> None:
-        self._random = random.Random(self.name)  # the same bytes on every machine
+        self._random = random.Random(self.name)  # the same bytes in every run
 
     def __str__(self) -> str:
         return self.name

@@ -256,6 +256,10 @@ WRONG = {
     ),
     "a subject that is no descriptor": (encoded(empty_image(subject="sha256:abc")), OCI_MANIFEST),
     "annotations that are no texts": (encoded(empty_image(annotations={"a": 1})), OCI_MANIFEST),
+    "data that are other content": (
+        encoded(empty_image(config=descriptor(b"{}", OCI_EMPTY) | {"data": "e30K"})),
+        OCI_MANIFEST,
+    ),
     "a foreign layer that is nowhere": (
         encoded(empty_image(layers=[descriptor(b"x", NONDISTRIBUTABLE)])),
         OCI_MANIFEST,
