@@ -60,6 +60,13 @@ def test_an_upload_can_be_asked_how_far_it_is(repository: Repository):
     assert told.header("Docker-Upload-UUID")
 
 
+def test_parameters_of_the_last_request_do_no_harm_to_the_question(repository: Repository):
+    """A client whose PUT was refused may ask at the URL of that PUT, digest and all."""
+    location = patch(repository, repository.start_upload().location, random_bytes(CHUNK), 0).location
+    asked = with_query(location, ("digest", digest_of(random_bytes(16))))
+    assert status(repository, asked).header("Range") == f"0-{CHUNK - 1}"
+
+
 def test_patches_without_a_range_are_appended(repository: Repository):
     pieces = [random_bytes(CHUNK) for _ in range(3)]
     location = repository.start_upload().location
