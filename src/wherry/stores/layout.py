@@ -215,7 +215,7 @@ class Layout:
         """Size is looked at too: other tools may have been killed while they wrote under the final name."""
         try:
             return self._path_of(content.digest).stat().st_size == content.size
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
 
     def _read(self, blob: Descriptor, offset: int, check: Check | None) -> bytes:
@@ -224,7 +224,7 @@ class Layout:
             with self._path_of(blob.digest).open("rb", buffering=0) as file:
                 file.seek(offset)
                 piece = file.read(PIECE)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise BlobUnknown(f"{self}: no blob {blob.digest}") from None
         if check:
             check.see(piece)

@@ -1,0 +1,350 @@
+"""What is true of a layout as a folder: its files, other tools, damage, writers that died."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.content import a_blob, an_artifact, an_image, an_index_of, pieces, put, read
+
+from wherry.oci.digest import Digest
+from wherry.oci.errors import ContentMismatch, DigestMismatch, ManifestUnknown, NameUnknown, StoreError
+from wherry.oci.manifest import Manifest
+from wherry.oci.mediatype import OCI_INDEX
+from wherry.oci.reference import Tag
+from wherry.ops.copy import copy
+from wherry.stores.layout import Layout
+from wherry.stores.memory import MemoryStore
+
+INDEX = an_index_of(an_image(), an_image(platform="linux/arm64"))
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout(tmp_path / "deep" / "layout")
+
+
+def listed(layout: Layout) -> list[dict]:
+    return json.loads((layout.path / "index.json").read_bytes())["manifests"]
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def path_of(layout: Layout, digest: Digest) -> Path:
+    return layout.path / "blobs" / digest.algorithm / digest.encoded
+
+
+async def test_reading_makes_nothing(layout: Layout) -> None:
+    with pytest.raises(ManifestUnknown, match="no such folder"):
+        await layout.resolve(Tag("1"))
+    with pytest.raises(NameUnknown, match="no such folder"):
+        [tag async for tag in layout.tags()]
+    assert not await layout.exists(an_image().descriptor)
+    assert not layout.path.exists()
+
+
+async def test_layout_has_the_files_of_the_specification(layout: Layout) -> None:
+    image = an_image()
+    await put(image, layout, "1.0")
+    assert json.loads((layout.path / "oci-layout").read_bytes()) == {"imageLayoutVersion": "1.0.0"}
+    assert json.loads((layout.path / "index.json").read_bytes()) == {
+        "schemaVersion": 2,
+        "mediaType": OCI_INDEX,
+        "manifests": [
+            image.manifest.descriptor.to_json() | {"annotations": {"org.opencontainers.image.ref.name": "1.0"}}
+        ],
+    }
+    assert path_of(layout, image.digest).read_bytes() == image.manifest.content
+    assert names_in(layout.path) == ["blobs", "index.json", "oci-layout"]
+
+
+async def test_list_has_roots_only(layout: Layout) -> None:
+    await put(INDEX, layout, "1")
+    assert [each["digest"] for each in listed(layout)] == [str(INDEX.digest)]
+
+
+async def test_child_that_has_a_tag_stays_in_the_list(layout: Layout) -> None:
+    await put(an_image(), layout, "amd64")
+    await put(INDEX, layout, "1")
+    assert [each["digest"] for each in listed(layout)] == [str(an_image().digest), str(INDEX.digest)]
+
+
+async def test_referrer_is_in_the_list_and_so_found_again(layout: Layout) -> None:
+    await put(an_image(), layout, "1")
+    signature = an_artifact(subject=an_image().manifest.descriptor)
+    await put(signature, layout)
+    again = Layout(layout.path)
+    assert [each.digest async for each in again.referrers(an_image().digest)] == [signature.digest]
+
+
+async def test_nameless_manifest_takes_a_name(layout: Layout) -> None:
+    await put(an_image(), layout)
+    await layout.tag(an_image().manifest.descriptor, Tag("1"))
+    assert len(listed(layout)) == 1
+
+
+async def test_fields_that_nobody_knows_are_kept(layout: Layout) -> None:
+    await put(an_image(), layout, "1")
+    document = json.loads((layout.path / "index.json").read_bytes())
+    document["future"] = {"a": [1]}
+    document["annotations"] = {"x": "y"}
+    document["manifests"][0]["later"] = 7
+    document["manifests"][0]["annotations"]["org.example"] = "kept"
+    (layout.path / "index.json").write_text(json.dumps(document))
+    await put(an_image("other"), layout, "2")
+    after = json.loads((layout.path / "index.json").read_bytes())
+    assert after["manifests"][0] == document["manifests"][0]
+    assert {name: after[name] for name in ("future", "annotations")} == {
+        "future": {"a": [1]},
+        "annotations": {"x": "y"},
+    }
+    assert len(after["manifests"]) == 2
+
+
+async def test_names_that_are_no_tags_are_kept_and_not_listed(layout: Layout) -> None:
+    await put(an_image(), layout, "1")
+    document = json.loads((layout.path / "index.json").read_bytes())
+    document["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"] = "docker.io/library/alpine:3.20"
+    (layout.path / "index.json").write_text(json.dumps(document))
+    await put(an_image("other"), layout, "2")
+    assert [tag async for tag in layout.tags()] == ["2"]
+    assert len(listed(layout)) == 2
+
+
+async def test_pushing_what_is_there_writes_nothing(layout: Layout) -> None:
+    await put(INDEX, layout, "1")
+    before = (layout.path / "index.json").stat()
+    await layout.push_manifest(INDEX.manifest, Tag("1"))
+    assert (layout.path / "index.json").stat().st_ino == before.st_ino
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("index.json", b"", "is not JSON"),
+        ("index.json", b'{"schemaVersion": 2, "manifests": [', "is not JSON"),
+        ("index.json", b"[]", "not an object"),
+        ("index.json", b"{}", "no list of manifests"),
+        ("index.json", b'{"manifests": {}}', "must be a list"),
+        ("index.json", b'{"manifests": [7]}', "must be an object"),
+        ("index.json", b'{"manifests": [{"mediaType": "x", "digest": "sha256:abc", "size": 1}]}', "sha256:abc"),
+        ("index.json", b'{"manifests": [{"mediaType": "x", "size": 1}]}', "digest is missing"),
+        ("oci-layout", b"", "is not JSON"),
+        ("oci-layout", b'{"imageLayoutVersion": "9.0.0"}', "9.0.0"),
+        ("oci-layout", b"[]", "version"),
+    ],
+)
+async def test_damaged_file_is_named(layout: Layout, file: str, content: bytes, words: str) -> None:
+    await put(an_image(), layout, "1")
+    (layout.path / file).write_bytes(content)
+    for attempt in (layout.resolve(Tag("1")), layout.push_manifest(an_image().manifest, Tag("2"))):
+        with pytest.raises(StoreError, match=words) as caught:
+            await attempt
+        assert str(layout.path / file) in str(caught.value)
+
+
+async def test_listed_manifest_that_is_missing_is_named(layout: Layout) -> None:
+    await put(an_image(), layout, "1")
+    path_of(layout, an_image().digest).unlink()
+    with pytest.raises(StoreError, match=an_image().digest.encoded):
+        await layout.resolve(Tag("1"))
+
+
+async def test_manifest_with_other_bytes_is_refused(layout: Layout) -> None:
+    await put(INDEX, layout, "1")
+    for digest in (INDEX.digest, INDEX.children[0].digest):
+        path = path_of(layout, digest)
+        content = path.read_bytes()
+        path.write_bytes(content.replace(b"schemaVersion", b"schemaversion"))
+        with pytest.raises(DigestMismatch, match=digest.encoded):
+            await layout.manifest(digest)
+        path.write_bytes(content)
+
+
+async def test_truncated_blob_is_not_there_and_is_written_again(layout: Layout) -> None:
+    blob = a_blob(b"0123456789" * 100)
+    await layout.push(blob.descriptor, pieces(blob.content))
+    path_of(layout, blob.descriptor.digest).write_bytes(blob.content[:100])
+    with pytest.raises(ContentMismatch):
+        await read(layout.fetch(blob.descriptor))
+    assert not await layout.exists(blob.descriptor)
+    await layout.push(blob.descriptor, pieces(blob.content))
+    assert await read(layout.fetch(blob.descriptor)) == blob.content
+
+
+async def test_layout_without_its_marker_is_read(layout: Layout) -> None:
+    await put(an_image(), layout, "1")
+    (layout.path / "oci-layout").unlink()
+    assert await layout.manifest(Tag("1")) == an_image().manifest
+
+
+async def test_layout_whose_making_was_cut_short_is_empty_and_goes_on(layout: Layout) -> None:
+    layout.path.mkdir(parents=True)
+    (layout.path / ".wherry-0123456789abcdef").write_bytes(b"{")
+    assert [tag async for tag in layout.tags()] == []
+    (layout.path / "oci-layout").write_bytes(b'{"imageLayoutVersion":"1.0.0"}')
+    assert [tag async for tag in layout.tags()] == []
+    await put(an_image(), layout, "1")
+    assert [tag async for tag in layout.tags()] == ["1"]
+    assert names_in(layout.path) == ["blobs", "index.json", "oci-layout"]
+
+
+async def test_file_is_no_layout(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    layout = Layout(tmp_path / "file")
+    with pytest.raises(StoreError, match="is a file"):
+        await layout.resolve(Tag("1"))
+    with pytest.raises(StoreError, match="is a file"):
+        await layout.push(an_image().blobs[0].descriptor, pieces(b""))
+
+
+async def test_other_folder_is_no_layout_and_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    layout = Layout(tmp_path)
+    with pytest.raises(StoreError, match="is no OCI layout"):
+        [tag async for tag in layout.tags()]
+    with pytest.raises(StoreError, match="is no OCI layout"):
+        await put(an_image(), layout, "1")
+    assert names_in(tmp_path) == ["letter.txt"]
+
+
+async def test_many_writers_lose_no_name(layout: Layout) -> None:
+    images = [an_image(f"image{number}") for number in range(20)]
+    await asyncio.gather(*(put(image, Layout(layout.path), f"t{n}") for n, image in enumerate(images)))
+    assert sorted([tag async for tag in layout.tags()]) == sorted(f"t{n}" for n in range(20))
+
+
+async def test_two_writers_of_one_blob_do_not_disturb_each_other(layout: Layout) -> None:
+    blob = a_blob(b"0123456789abcdef" * 300_000)
+    await asyncio.gather(*(Layout(layout.path).push(blob.descriptor, pieces(blob.content, 90_000)) for _ in range(4)))
+    assert await read(layout.fetch(blob.descriptor)) == blob.content
+    assert not list(layout.path.glob(".wherry-*"))
+
+
+async def test_cancelled_push_leaves_no_file(layout: Layout) -> None:
+    blob = a_blob(b"0123456789" * 500_000)
+    begun = asyncio.Event()
+
+    async def endless():
+        yield blob.content[:2_000_000]
+        yield blob.content[2_000_000:4_000_000]
+        begun.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(layout.push(blob.descriptor, endless()))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not await layout.exists(blob.descriptor)
+    assert not list(layout.path.glob(".wherry-*"))
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tests.content import a_blob
+from wherry.stores.layout import Layout
+
+async def main():
+    blob = a_blob(b"x" * 5_000_000)
+    async def content():
+        yield blob.content[:3_000_000]
+        yield blob.content[3_000_000:4_500_000]
+        print("writing", flush=True)
+        await asyncio.Event().wait()
+    await Layout(Path(sys.argv[1])).push(blob.descriptor, content())
+
+asyncio.run(main())
+"""
+
+
+def test_what_a_killed_writer_left_is_swept_and_what_a_living_one_writes_is_not(layout: Layout) -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", KILLED, str(layout.path), str(root)]
+    writers = []
+    try:
+        for _ in range(2):
+            writers.append(subprocess.Popen(command, stdout=subprocess.PIPE))
+            assert writers[-1].stdout.readline() == b"writing\n"
+        assert len(list(layout.path.glob(".wherry-*"))) == 2
+        writers[0].kill()
+        writers[0].wait()
+        asyncio.run(put(an_image(), layout, "1"))
+        assert len(list(layout.path.glob(".wherry-*"))) == 1
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.wait()
+            writer.stdout.close()
+    asyncio.run(put(an_image("other"), Layout(layout.path), "2"))
+    assert not list(layout.path.glob(".wherry-*"))
+    assert [each["digest"] for each in listed(layout)] == [str(an_image(name).digest) for name in ("hello", "other")]
+
+
+async def test_files_can_be_read_by_others(layout: Layout) -> None:
+    before = os.umask(0o022)
+    try:
+        await put(an_image(), layout, "1")
+    finally:
+        os.umask(before)
+    for path in layout.path.rglob("*"):
+        assert path.stat().st_mode & 0o044 == 0o044
+
+
+def skopeo(*arguments: str) -> bytes:
+    command = shutil.which("skopeo")
+    if command is None:
+        pytest.skip("skopeo is not installed")
+    return subprocess.run([command, *arguments], check=True, capture_output=True).stdout
+
+
+@pytest.mark.peer("skopeo")
+async def test_skopeo_reads_what_we_write(layout: Layout, tmp_path: Path) -> None:
+    await put(INDEX, layout, "1.0")
+    assert skopeo("inspect", "--raw", f"oci:{layout.path}:1.0") == INDEX.manifest.content
+    skopeo("copy", "--all", "--preserve-digests", f"oci:{layout.path}:1.0", f"oci:{tmp_path / 'theirs'}:2.0")
+
+
+@pytest.mark.peer("skopeo")
+async def test_we_read_what_skopeo_writes(layout: Layout, tmp_path: Path) -> None:
+    await put(INDEX, layout, "1.0")
+    theirs = Layout(tmp_path / "theirs")
+    skopeo("copy", "--all", "--preserve-digests", f"oci:{layout.path}:1.0", f"oci:{theirs.path}:2.0")
+    assert [tag async for tag in theirs.tags()] == ["2.0"]
+    destination = MemoryStore()
+    copied = await copy(theirs, Tag("2.0"), destination, tags=[Tag("2.0")])
+    assert copied.root.digest == INDEX.digest
+    assert copied.moved.blobs == len(INDEX.all_blobs())
+
+
+@pytest.mark.peer("skopeo")
+async def test_skopeo_and_we_write_into_one_layout(layout: Layout, tmp_path: Path) -> None:
+    await put(INDEX, layout, "ours")
+    other = Layout(tmp_path / "other")
+    await put(an_image("other"), other, "x")
+    skopeo("copy", f"oci:{other.path}:x", f"oci:{layout.path}:theirs")
+    await put(an_image("third"), layout, "third")
+    assert [tag async for tag in layout.tags()] == ["ours", "theirs", "third"]
+    assert (await layout.resolve(Tag("theirs"))).digest == an_image("other").digest
+
+
+async def test_manifest_that_is_too_large_to_be_one_is_refused(layout: Layout) -> None:
+    await put(an_image(), layout, "1")
+    path = path_of(layout, an_image().digest)
+    with path.open("r+b") as file:
+        file.truncate(1_000_000_000)
+    with pytest.raises(Exception, match="no manifest"):
+        await layout.manifest(Tag("1"))
+
+
+async def test_manifest_equality_is_about_bytes(layout: Layout) -> None:
+    await put(INDEX, layout, "1")
+    assert await layout.manifest(INDEX.digest) == Manifest(INDEX.manifest.content, OCI_INDEX)
