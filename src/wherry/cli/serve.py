@@ -16,7 +16,7 @@ __all__ = ["serve"]
 _LARGEST_PORT = 65535
 
 
-class Address(click.ParamType):
+class Address(click.ParamType[tuple[str, int]]):
     """`HOST:PORT`; a host with colons in it stands in brackets, and port 0 means any that is free."""
 
     name = "HOST:PORT"

@@ -5,13 +5,12 @@ Endpoints raise; `refusal` turns what they raised into the specification's error
 
 from dataclasses import dataclass, field
 
-from granian.rsgi import HTTPProtocol
-
 from wherry.oci.document import encode
 from wherry.oci.errors import TooManyRequests, WherryError
 from wherry.oci.wire.errors import write_errors
 from wherry.oci.wire.ranges import Span
 from wherry.server.refusals import Refusals
+from wherry.server.rsgi import HTTPProtocol
 
 __all__ = ["Answer", "FileAnswer", "Headers", "failure_of_ours", "json_answer", "refusal", "send"]
 

@@ -4,16 +4,17 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from granian.rsgi import HTTPProtocol, Scope
-
 from wherry.oci.errors import Unsupported, WherryError
 from wherry.server.answers import Answer, FileAnswer, failure_of_ours, refusal, send
 from wherry.server.endpoints import base, blobs, catalogue, manifests, referrers, tags, uploads
 from wherry.server.registry import Registry
 from wherry.server.request import Request
-from wherry.server.routes import Endpoint, find_route
+from wherry.server.routes import Endpoint
+from wherry.server.rsgi import HTTPProtocol, Scope
 
 __all__ = ["Application"]
+
+_WORTH_READING = 1024 * 1024  # bytes of a body that nobody wants, to keep the connection
 
 _log = logging.getLogger("wherry.server")
 
@@ -53,25 +54,32 @@ class Application:
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - granian runs every request in a task
+        assert task is not None  # noqa: S101  # granian runs every request in a task
         self.requests.add(task)
         try:
-            answer = await self._answer(scope, protocol)
-        except WherryError as failure:
-            answer = refusal(failure)
-        except Exception:
-            _log.exception("%s %s failed", scope.method, scope.path)
-            answer = failure_of_ours()
+            request = Request(scope, protocol, self._registry.policy.body_timeout)
+            answer = await self._answer(request)
+            if not await request.spend_rest(_WORTH_READING):
+                answer.headers.append(("connection", "close"))
         finally:
             self.requests.discard(task)
         send(answer, protocol, head=scope.method == "HEAD")
 
-    async def _answer(self, scope: Scope, protocol: HTTPProtocol) -> Answer | FileAnswer:
-        route = find_route(scope.path)
-        methods = _HANDLERS[route.endpoint]
-        handler = methods.get(scope.method)
+    async def _answer(self, request: Request) -> Answer | FileAnswer:
+        try:
+            return await self._handle(request)
+        except WherryError as failure:
+            return refusal(failure)
+        except Exception:  # noqa: BLE001  # the last resort: it is logged whole, and the client gets an answer
+            _log.exception("%s %s failed", request.method, request.path)
+            return failure_of_ours()
+
+    async def _handle(self, request: Request) -> Answer | FileAnswer:
+        methods = _HANDLERS[request.route.endpoint]
+        handler = methods.get(request.method)
         if handler is None:
             allowed = ", ".join(methods)
-            failure = Unsupported(f"{scope.method} is not for {route.endpoint.value}", detail={"allowed": allowed})
+            endpoint = request.route.endpoint.value
+            failure = Unsupported(f"{request.method} is not for {endpoint}", detail={"allowed": allowed})
             return refusal(failure, [("allow", allowed)])
-        return await handler(self._registry, Request(scope, protocol, route, self._registry.policy.body_timeout))
+        return await handler(self._registry, request)

@@ -5,35 +5,44 @@ from collections.abc import AsyncIterator, Mapping
 from functools import cached_property
 from urllib.parse import parse_qs
 
-from granian.rsgi import HTTPProtocol, Scope
-
 from wherry.oci.errors import BlobUploadInvalid, PayloadTooLarge, SizeInvalid
-from wherry.server.routes import Route
+from wherry.server.routes import Route, find_route
+from wherry.server.rsgi import HTTPProtocol, Scope
 
 __all__ = ["Request"]
+
+_WITHOUT_BODY = ("GET", "HEAD")
 
 
 class Request:
     """One request. Header names are asked for in lower case."""
 
-    def __init__(self, scope: Scope, protocol: HTTPProtocol, route: Route, body_timeout: float) -> None:
+    def __init__(self, scope: Scope, protocol: HTTPProtocol, body_timeout: float) -> None:
         self.method = scope.method
         self.path = scope.path
-        self.route = route
         self._headers = scope.headers
         self._query_string = scope.query_string
         self._protocol = protocol
         self._body_timeout = body_timeout
+        self._came = 0
+
+    @cached_property
+    def route(self) -> Route:
+        """The endpoint, and what the path names.
+
+        Raises:
+            NotFound: there is no such endpoint.
+            InvalidValue: a name, a tag or a digest does not follow its grammar.
+        """
+        return find_route(self.path)
 
     def header(self, name: str) -> str | None:
         """The value of a header; of the first, if it was sent several times."""
-        value: str | None = self._headers.get(name)
-        return value
+        return self._headers.get(name)
 
     def headers(self, name: str) -> list[str]:
         """All values of a header, in their order."""
-        values: list[str] = self._headers.get_all(name)
-        return values
+        return self._headers.get_all(name)
 
     @cached_property
     def query(self) -> Mapping[str, list[str]]:
@@ -75,7 +84,7 @@ class Request:
         return b"".join(pieces)
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body as it arrives.
+        """The body, or the rest of it, as it arrives.
 
         The HTTP server ends a body silently when the client has gone, so its length is checked here. For a body in
         chunks this proves nothing: its digest must.
@@ -85,20 +94,38 @@ class Request:
             BlobUploadInvalid: the client was silent for too long.
         """
         length = self.content_length
-        if length == 0:
+        if self._came == length:
             return
-        size = 0
         body = aiter(self._protocol)
         while (piece := await self._next_piece(body)) is not None:
-            size += len(piece)
+            self._came += len(piece)
             yield piece
-        if length is not None and size != length:
-            raise SizeInvalid(f"the body ended after {size} of {length} bytes")
+        if length is not None and self._came != length:
+            raise SizeInvalid(f"the body ended after {self._came} of {length} bytes")
+
+    async def spend_rest(self, limit: int) -> bool:
+        """Read what nobody wanted of the body, so that the connection can carry the next request; False: too much of it.
+
+        A connection that is closed on a client that still writes may lose the answer, and the reason with it.
+        """
+        if self.method in _WITHOUT_BODY:
+            return True
+        length = self.content_length
+        if length == self._came:
+            return True
+        if length is None or length - self._came > limit or self.header("expect"):
+            return False
+        try:
+            async for _ in self.pieces():
+                pass
+        except (SizeInvalid, BlobUploadInvalid):
+            return False
+        return True
 
     async def _next_piece(self, body: AsyncIterator[bytes]) -> bytes | None:
         try:
             async with asyncio.timeout(self._body_timeout):
-                return await anext(body)  # no default: anext(body, None) crashes the interpreter (granian 2.8)
+                return await anext(body)  # no default: `anext(body, None)` crashes the interpreter (granian 2.8)
         except StopAsyncIteration:
             return None
         except TimeoutError:

@@ -49,20 +49,18 @@ class FileBlobs:
         return blobs
 
     async def find(self, digest: Digest) -> LocalFile | None:
-        path = self._path(digest)
-        try:
-            return LocalFile(path, os.stat(path).st_size)
-        except FileNotFoundError:
-            return None
+        path = self._name(digest)
+        size = _size(path)
+        return None if size is None else LocalFile(path, size)
 
     async def keep(self, digest: Digest, content: bytes) -> None:
         await self.run(lambda: self._keep_content(digest, content))
 
     async def begin(self, identifier: str) -> "IncomingFile":
-        return IncomingFile(self, f"{self._incoming}/{identifier}", 0)
+        return IncomingFile(self, self._incoming / identifier, 0)
 
     async def resume(self, identifier: str) -> "IncomingFile":
-        path = f"{self._incoming}/{identifier}"
+        path = self._incoming / identifier
         return IncomingFile(self, path, _size(path) or 0)
 
     async def incoming(self) -> dict[str, float]:
@@ -91,44 +89,45 @@ class FileBlobs:
         except OSError as error:
             raise _translated(error) from error
 
-    def move(self, descriptor: int, path: str, size: int, digest: Digest) -> None:
+    def move(self, descriptor: int, path: Path, size: int, digest: Digest) -> None:
         """Make a file the blob of that digest. Blocks."""
-        target = self._path(digest)
-        self._make_folder(os.path.dirname(target))
+        target = Path(self._name(digest))
+        self._make_folder(target.parent)
         if _size(target) == size:
-            os.unlink(path)  # it is there, whole: nothing to write
+            path.unlink()  # it is there, whole: nothing to write
         else:
             if self._durable:
                 os.fsync(descriptor)
-            os.rename(path, target)
-        self._flush(os.path.dirname(target))
+            path.rename(target)
+        self._flush(target.parent)
 
     def _keep_content(self, digest: Digest, content: bytes) -> None:
-        if _size(self._path(digest)) == len(content):
-            self._flush(os.path.dirname(self._path(digest)))
+        kept = Path(self._name(digest))
+        if _size(kept) == len(content):
+            self._flush(kept.parent)  # who wrote it has perhaps not come to that yet
             return
-        path = f"{self._incoming}/{uuid4()}"
+        path = self._incoming / str(uuid4())
         descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             _write(descriptor, (content,))
             self.move(descriptor, path, len(content), digest)
         except OSError:
-            os.unlink(path)
+            path.unlink()
             raise
         finally:
             os.close(descriptor)
 
-    def _path(self, digest: Digest) -> str:
+    def _name(self, digest: Digest) -> str:
+        """Where a blob is kept: a string, since making a `Path` would take longer than finding the file."""
         return f"{self._kept}/{digest.algorithm}/{digest.encoded[:2]}/{digest.encoded}"
 
-    def _make_folder(self, folder: str) -> None:
-        if os.path.isdir(folder):
-            return
-        os.makedirs(folder, exist_ok=True)
-        self._flush(os.path.dirname(folder))
-        self._flush(self._kept)
+    def _make_folder(self, folder: Path) -> None:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._flush(folder.parent)
+            self._flush(self._kept)
 
-    def _flush(self, folder: str | Path) -> None:
+    def _flush(self, folder: Path) -> None:
         """Bring a folder's entries to the disk."""
         if not self._durable:
             return
@@ -142,7 +141,7 @@ class FileBlobs:
 class IncomingFile:
     """An upload in a file; see `Incoming`. The file is made with the first byte, and open only while it is written."""
 
-    def __init__(self, blobs: FileBlobs, path: str, size: int) -> None:
+    def __init__(self, blobs: FileBlobs, path: Path, size: int) -> None:
         self._blobs = blobs
         self._path = path
         self._descriptor = -1
@@ -200,7 +199,7 @@ class IncomingFile:
 
     async def discard(self) -> None:
         await self.pause()
-        await self._blobs.discard(os.path.basename(self._path))
+        await self._blobs.discard(self._path.name)
 
     def _open(self) -> int:
         if self._descriptor < 0:
@@ -209,13 +208,13 @@ class IncomingFile:
         return self._descriptor
 
 
-def _open(path: str, flags: int) -> int:
+def _open(path: Path, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o644)
 
 
-def _size(path: str) -> int | None:
+def _size(path: str | Path) -> int | None:
     try:
-        return os.stat(path).st_size
+        return os.stat(path).st_size  # noqa: PTH116  # on the way of every download; a `Path` for it costs more
     except FileNotFoundError:
         return None
 

@@ -6,7 +6,6 @@ repositories.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from wherry.oci.digest import Digest, Hasher
@@ -18,7 +17,7 @@ __all__ = ["Blobs", "Incoming", "LocalFile"]
 class LocalFile:
     """A kept blob that can be sent from a file."""
 
-    path: Path
+    path: str
     size: int
 
 

@@ -8,7 +8,7 @@ from wherry.oci.mediatype import OCTET_STREAM
 from wherry.oci.wire.ranges import read_download_range
 from wherry.server.answers import Answer, FileAnswer, Headers, refusal
 from wherry.server.blobs.protocol import LocalFile
-from wherry.server.endpoints.conditions import matches_etag
+from wherry.server.endpoints.conditions import asked_range, matches_etag
 from wherry.server.registry import Registry
 from wherry.server.request import Request
 
@@ -20,7 +20,7 @@ _log = logging.getLogger("wherry.server")
 async def show_blob(registry: Registry, request: Request) -> Answer | FileAnswer:
     """A blob, or one range of it."""
     digest = request.route.digest
-    assert digest is not None  # noqa: S101 - the route of this endpoint has one
+    assert digest is not None  # noqa: S101  # the route of this endpoint has one
     blob = await held_blob(registry, request.route.name, digest)
     text = str(digest)
     headers: Headers = [
@@ -32,23 +32,20 @@ async def show_blob(registry: Registry, request: Request) -> Answer | FileAnswer
     if matches_etag(request, text):
         return Answer(304, headers)
     headers.append(("content-type", OCTET_STREAM))
-    asked = request.header("range")
-    if asked is None or request.header("if-range") not in (None, f'"{text}"'):  # RFC 9110, 13.1.5: no other version's
-        return FileAnswer(200, headers, str(blob.path), blob.size)
     try:
-        span = read_download_range(asked, blob.size)
+        span = read_download_range(asked_range(request, text), blob.size)
     except RangeInvalid as failure:
         return refusal(failure, [("content-range", f"bytes */{blob.size}")])
     if span is None:
-        return FileAnswer(200, headers, str(blob.path), blob.size)
+        return FileAnswer(200, headers, blob.path, blob.size)
     headers.append(("content-range", f"bytes {span.start}-{span.stop - 1}/{blob.size}"))
-    return FileAnswer(206, headers, str(blob.path), blob.size, span)
+    return FileAnswer(206, headers, blob.path, blob.size, span)
 
 
 async def delete_blob(registry: Registry, request: Request) -> Answer:
     """Take a blob away from a repository. Its bytes stay for others, and for the collector."""
     digest = request.route.digest
-    assert digest is not None  # noqa: S101 - the route of this endpoint has one
+    assert digest is not None  # noqa: S101  # the route of this endpoint has one
     await registry.metadata.unlink_blob(request.route.name, digest)
     return Answer(202)
 

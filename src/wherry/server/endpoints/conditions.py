@@ -1,8 +1,8 @@
-"""Conditional requests: `If-None-Match` against the digest, which is the ETag of all content (RFC 9110, 13.1.2)."""
+"""Conditional requests; the ETag of all content is its digest (RFC 9110, 13.1)."""
 
 from wherry.server.request import Request
 
-__all__ = ["matches_etag"]
+__all__ = ["asked_range", "matches_etag"]
 
 
 def matches_etag(request: Request, digest: str) -> bool:
@@ -12,3 +12,11 @@ def matches_etag(request: Request, digest: str) -> bool:
         return False
     tags = [tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")]
     return digest in tags or "*" in tags
+
+
+def asked_range(request: Request, digest: str) -> str | None:
+    """The `Range` header, unless `If-Range` says that it is meant for other content; then all is sent."""
+    condition = request.header("if-range")
+    if condition is not None and condition.strip() != f'"{digest}"':
+        return None
+    return request.header("range")

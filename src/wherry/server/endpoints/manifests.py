@@ -3,7 +3,7 @@
 """
 
 from wherry.oci.digest import Digest
-from wherry.oci.errors import ManifestUnknown
+from wherry.oci.errors import ManifestUnknown, PayloadTooLarge
 from wherry.oci.reference import Tag
 from wherry.oci.wire.accept import Accept
 from wherry.server.admission import admit, needs
@@ -15,6 +15,9 @@ from wherry.server.registry import Registry
 from wherry.server.request import Request
 
 __all__ = ["delete_manifest", "push_manifest", "show_manifest"]
+
+_MOST_TAGS = 64
+"""Each accepted tag is a header of the answer, and many clients take no more than a hundred of these."""
 
 
 async def show_manifest(registry: Registry, request: Request) -> Answer:
@@ -38,7 +41,10 @@ async def show_manifest(registry: Registry, request: Request) -> Answer:
 async def push_manifest(registry: Registry, request: Request) -> Answer:
     """Store a manifest under its digest, and point tags at it."""
     name = _reference(request)
-    tags = tuple(dict.fromkeys([*([name] if isinstance(name, Tag) else []), *map(Tag, request.query.get("tag", ()))]))
+    asked = tuple(dict.fromkeys(map(Tag, request.query.get("tag", ()))))
+    if len(asked) > _MOST_TAGS:
+        raise PayloadTooLarge(f"{len(asked)} tags where at most {_MOST_TAGS} are taken in one request", status=414)
+    tags = asked if isinstance(name, Digest) else (name, *asked)
     body = await request.body(registry.policy.largest_manifest)
     manifest = admit(body, request.header("content-type"), name)
     push = Push(manifest, needs(manifest, registry.policy.sparse), tags)
@@ -47,8 +53,7 @@ async def push_manifest(registry: Registry, request: Request) -> Answer:
         ("location", f"/v2/{request.route.name}/manifests/{manifest.digest}"),
         ("docker-content-digest", str(manifest.digest)),
     ]
-    if asked := dict.fromkeys(request.query.get("tag", ())):
-        headers.append(("oci-tag", ", ".join(asked)))  # one line: many clients give up after 100 headers
+    headers += [("oci-tag", tag) for tag in asked]
     if manifest.view.subject is not None:
         headers.append(("oci-subject", str(manifest.view.subject.digest)))
     return Answer(201, headers)
@@ -66,7 +71,7 @@ async def delete_manifest(registry: Registry, request: Request) -> Answer:
 
 def _reference(request: Request) -> Tag | Digest:
     reference = request.route.reference
-    assert reference is not None  # noqa: S101 - the route of this endpoint has one
+    assert reference is not None  # noqa: S101  # the route of this endpoint has one
     return reference
 
 

@@ -23,7 +23,7 @@ _EMPTY = b'{"schemaVersion":2,"mediaType":"%s","manifests":[%s]}'
 async def list_referrers(registry: Registry, request: Request) -> Answer:
     """An index of the manifests whose subject this is; an empty one if there is none, or no such repository."""
     subject = request.route.digest
-    assert subject is not None  # noqa: S101 - the route of this endpoint has one
+    assert subject is not None  # noqa: S101  # the route of this endpoint has one
     artifact_type = request.parameter("artifactType") or None
     page = Page.of(request, min(_ENTRIES, registry.policy.largest_page))
     found = await registry.metadata.referrers(

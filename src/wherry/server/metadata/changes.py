@@ -144,7 +144,7 @@ def _batches(items: Iterable[Any]) -> Iterable[list[Any]]:
 def _repository(connection: Connection, name: str) -> int:
     """The row of a repository, made if it is not there."""
     connection.execute(insert(repositories).values(name=name, created=_now()).on_conflict_do_nothing())
-    return connection.execute(select(repositories.c.id).where(repositories.c.name == name)).scalar_one()
+    return int(connection.execute(select(repositories.c.id).where(repositories.c.name == name)).scalar_one())
 
 
 def _holders(digest: Digest) -> Select[tuple[int, int]]:
@@ -225,12 +225,12 @@ _manifest_sizes = (
 
 
 def _sizes(
-    connection: Connection, statement: Select[tuple[bytes, int]], repository_id: int, digests: Iterable[Digest]
+    connection: Connection, statement: Select[Any], repository_id: int, digests: Iterable[Digest]
 ) -> dict[Digest, int]:
     return {
-        unpacked(digest): size
+        unpacked(row.digest): row.size
         for some in _batches(packed(digest) for digest in digests)
-        for digest, size in connection.execute(statement, {"repository": repository_id, "digests": some})
+        for row in connection.execute(statement, {"repository": repository_id, "digests": some})
     }
 
 

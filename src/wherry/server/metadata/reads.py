@@ -8,7 +8,7 @@ run on the driver's own connection.
 import sqlite3
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.dialects import sqlite
 
 from wherry.server.metadata.schema import blobs, manifests, repositories, repository_blobs, tags, uploads
@@ -34,11 +34,11 @@ class Read:
         return connection.execute(self._sql, parameters | self._fixed).fetchall()
 
 
-_repository = bindparam("repository")
-_digest = bindparam("digest")
-_after = bindparam("after")
-_limit = bindparam("limit")
-_subject = bindparam("subject")
+_repository: BindParameter[Any] = bindparam("repository")
+_digest: BindParameter[Any] = bindparam("digest")
+_after: BindParameter[Any] = bindparam("after")
+_limit: BindParameter[Any] = bindparam("limit")
+_subject: BindParameter[Any] = bindparam("subject")
 
 _manifest = select(manifests.c.digest, manifests.c.media_type, manifests.c.content).where(
     repositories.c.name == _repository

@@ -60,7 +60,7 @@ class Writer:
     def _work(self) -> None:
         with self._engine.connect() as connection:
             driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - the engine is ours; this tells mypy
+            assert isinstance(driver, sqlite3.Connection)  # noqa: S101  # the engine is ours; this tells mypy
             last = False
             while not last:
                 jobs, last = self._next_jobs()
@@ -100,7 +100,7 @@ def _run(job: _Job, connection: Connection, driver: sqlite3.Connection) -> None:
     driver.execute("SAVEPOINT job")
     try:
         job.result = job.change(connection)
-    except Exception as error:  # noqa: BLE001 - it belongs to the caller, who is on another thread
+    except Exception as error:  # noqa: BLE001  # it belongs to the caller, who is on another thread
         job.failure = error
         driver.execute("ROLLBACK TO job")
     driver.execute("RELEASE job")
