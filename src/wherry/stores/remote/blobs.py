@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import BlobUnknown, NotFound, SizeMismatch, UnexpectedResponse
 from wherry.oci.reference import Reference
+from wherry.stores.remote.refusals import Missing
 from wherry.stores.remote.scopes import pull
 from wherry.stores.remote.session import Request, Session, exchange_of
 from wherry.stores.remote.transport import Answer
@@ -48,7 +49,7 @@ def _request(reference: Reference, blob: Descriptor, method: str, offset: int = 
         pull(reference.repository),
         headers={"Range": f"bytes={offset}-"} if offset else {},
         expected=(200, _PARTIAL) if offset else (200,),
-        missing=BlobUnknown,
+        missing=Missing(BlobUnknown, "no such blob"),
     )
 
 

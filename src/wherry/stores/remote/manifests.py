@@ -23,7 +23,7 @@ from wherry.oci.errors import (
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import ACCEPTED_MANIFESTS, kind_of, without_parameters
 from wherry.oci.reference import Reference, Tag
-from wherry.stores.remote.refusals import is_page, page
+from wherry.stores.remote.refusals import Missing, is_page, page
 from wherry.stores.remote.scopes import delete_scope, pull, push
 from wherry.stores.remote.session import Request, Session, exchange_of
 from wherry.stores.remote.transport import Answer
@@ -187,8 +187,13 @@ class Manifests:
             headers=_ACCEPT if manifest is None else {"Content-Type": manifest.media_type},
             body=None if manifest is None else manifest.content,
             expected=expected,
-            missing=ManifestUnknown,
+            missing=self._missing(name),
         )
+
+    def _missing(self, name: Tag | Digest) -> Missing:
+        if isinstance(name, Digest):
+            return Missing(ManifestUnknown, "no such manifest")
+        return Missing(ManifestUnknown, "no such tag", f"`wherry ls {self._reference.familiar}` lists the tags there")
 
     def _place(self, name: Tag | Digest) -> str:
         return str(self._reference.at(name))

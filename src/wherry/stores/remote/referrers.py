@@ -13,7 +13,7 @@ from urllib.parse import quote
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.document import encode
-from wherry.oci.errors import InvalidDescriptor, ManifestInvalid, NotFound, UnexpectedResponse, Unsupported
+from wherry.oci.errors import InvalidDescriptor, ManifestInvalid, NotFound, RegistryError, UnexpectedResponse
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import OCI_INDEX, Kind
 from wherry.oci.reference import Reference, Tag
@@ -23,6 +23,9 @@ from wherry.stores.remote.scopes import pull
 from wherry.stores.remote.session import Request, Session
 
 __all__ = ["Referrers", "fallback_tag"]
+
+_NO_API = frozenset((400, 404, 405, 501))
+"""How registries answer that have no referrers API (404 by the specification)."""
 
 
 def fallback_tag(subject: Digest) -> Tag:
@@ -41,14 +44,18 @@ class Referrers:
 
     async def of(self, subject: Digest, artifact_type: str | None) -> AsyncIterator[Descriptor]:
         """Descriptors of the manifests whose subject this is."""
-        if self._session.learnt.referrers is not False:
+        learnt = self._session.learnt
+        if learnt.referrers is not False:
             try:
                 async for descriptor in self._by_api(subject, artifact_type):
+                    learnt.referrers = True
                     yield descriptor
-            except (NotFound, Unsupported):
-                self._session.learnt.referrers = False
+            except RegistryError as error:
+                if learnt.referrers or error.status not in _NO_API:
+                    raise
+                learnt.referrers = False
             else:
-                self._session.learnt.referrers = True
+                learnt.referrers = True
                 return
         for descriptor in await self._by_tag(subject):
             if artifact_type in {None, descriptor.artifact_type}:

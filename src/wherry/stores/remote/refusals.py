@@ -1,14 +1,26 @@
 """Words for answers that are not the wanted one: from status, headers and error body to one of the errors' classes."""
 
+from dataclasses import dataclass
+
 from wherry.oci import errors
-from wherry.oci.errors import Exchange, RegistryError, TooManyRequests, UnexpectedResponse
+from wherry.oci.errors import Exchange, NotFound, RegistryError, TooManyRequests, UnexpectedResponse
 from wherry.oci.wire.errors import WireError, class_for, read_errors
 from wherry.stores.remote.transport import Answer
 
-__all__ = ["LARGEST_ERROR", "is_page", "page", "refusal", "words_of"]
+__all__ = ["LARGEST_ERROR", "Missing", "is_page", "page", "refusal", "words_of"]
 
 LARGEST_ERROR = 64 * 1024
 """Bytes of an error's body that are read; what is longer is not for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What it means that something is not there: the class, and the words for it."""
+
+    kind: type[NotFound]
+    problem: str
+    hint: str | None = None
+
 
 _PROBLEMS: dict[type[RegistryError], str] = {
     errors.NameUnknown: "no such repository",
@@ -31,23 +43,14 @@ _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 _LONGEST_WORDS = 300
 
 
-async def refusal(
-    answer: Answer,
-    exchange: Exchange,
-    place: str,
-    *,
-    missing: type[RegistryError] | None = None,
-    body: bytes | None = None,
-) -> RegistryError:
+async def refusal(answer: Answer, exchange: Exchange, place: str, missing: Missing | None = None) -> RegistryError:
     """The error that an answer stands for; its body is read for that.
 
     Args:
         place: what the request was about, as people write it.
-        missing: what a 404 without a code means here.
-        body: the answer's body, if it was read already.
+        missing: what a 404 means here if the body does not say.
     """
-    if body is None:
-        body = await answer.body(LARGEST_ERROR) or b""
+    body = await answer.body(LARGEST_ERROR) or b""
     told = read_errors(body)
     first = told[0] if told else None
     status = answer.status
@@ -58,8 +61,15 @@ async def refusal(
             f"{place}: an answer that no registry should give here", request=exchange, status=status, hint=_PAGE_HINT
         )
     kind = class_for(first.code if first else None, status)
-    if kind is errors.NotFound or (kind in {errors.NameUnknown, errors.ManifestUnknown} and status != 404):  # noqa: PLR2004
-        kind = missing or kind
+    if missing is not None and kind in {errors.NotFound, missing.kind}:
+        return missing.kind(
+            f"{place}: {missing.problem}",
+            detail=first.detail if first else None,
+            words=first.message if first else None,
+            hint=missing.hint or words_of(first)[1],
+            request=exchange,
+            status=status,
+        )
     return _error(kind, first, answer, exchange, place)
 
 
@@ -67,6 +77,8 @@ def _error(
     kind: type[RegistryError], first: WireError | None, answer: Answer, exchange: Exchange, place: str
 ) -> RegistryError:
     words, hint = words_of(first)
+    if issubclass(kind, NotFound):
+        words = ""  # its own words would say it twice
     problem = _PROBLEMS.get(kind, "the registry refuses")
     error = kind(
         f"{place}: {problem}" + (f": {words}" if words else ""),

@@ -12,6 +12,7 @@ from wherry.stores.remote import blobs
 from wherry.stores.remote.listing import bad_list, pages, texts
 from wherry.stores.remote.manifests import Manifests
 from wherry.stores.remote.referrers import Referrers
+from wherry.stores.remote.refusals import Missing
 from wherry.stores.remote.scopes import pull
 from wherry.stores.remote.session import Request, Session
 from wherry.stores.remote.uploads import Uploads
@@ -69,7 +70,8 @@ class Repository:
             NameUnknown: the repository does not exist.
         """
         place, repository = self.reference.context, self.reference.repository
-        request = Request("GET", f"/v2/{repository}/tags/list", place, pull(repository), missing=NameUnknown)
+        missing = Missing(NameUnknown, "no such repository")
+        request = Request("GET", f"/v2/{repository}/tags/list", place, pull(repository), missing=missing)
         found: set[Tag] = set()
         async for answer, document in pages(self._session, request):
             try:
@@ -102,7 +104,9 @@ class Repository:
             Unsupported: the digest is not a sha256 one, and the registry cannot put tags on such.
         """
         listed = await self._manifests.put(manifest, tags)
-        if not listed and b'"subject"' in manifest.content:
+        if listed:
+            self._session.learnt.referrers = True
+        elif b'"subject"' in manifest.content:
             await self._referrers.add(manifest)
 
     async def tag(self, manifest: Descriptor, tag: Tag) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from pyreqwest.http import Url
 
-from wherry.oci.errors import Denied, Exchange, NotFound, RegistryError, Unauthorized, UnexpectedResponse
+from wherry.oci.errors import Denied, Exchange, RegistryError, Unauthorized, UnexpectedResponse
 from wherry.oci.wire.challenge import read_challenges
 from wherry.oci.wire.errors import read_errors
 from wherry.stores.remote.arrival import arrive
@@ -20,7 +20,7 @@ from wherry.stores.remote.authorisation import Authoriser, Told
 from wherry.stores.remote.credentials import Credentials
 from wherry.stores.remote.failures import ClosedEarly
 from wherry.stores.remote.reach import Policy, Way, authority, is_loopback, resolved, same_host
-from wherry.stores.remote.refusals import LARGEST_ERROR, refusal, words_of
+from wherry.stores.remote.refusals import LARGEST_ERROR, Missing, refusal, words_of
 from wherry.stores.remote.scopes import NOTHING, Scopes
 from wherry.stores.remote.transport import Answer, Body, Transport
 
@@ -36,7 +36,7 @@ _LARGEST_TOKEN = 256 * 1024
 class Request:
     """`target` is a path of the API or an absolute URL that the registry gave us; `place` is what it is about.
 
-    `expected` are the statuses that the caller deals with; `missing` is what a bare 404 means.
+    `expected` are the statuses that the caller deals with; `missing` is what a 404 means if its body does not say.
     """
 
     method: str
@@ -46,7 +46,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | Body | None = None
     expected: tuple[int, ...] = (_OK,)
-    missing: type[NotFound] | None = None
+    missing: Missing | None = None
 
     @property
     def can_repeat(self) -> bool:

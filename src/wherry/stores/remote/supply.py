@@ -6,7 +6,7 @@ it was little. A registry that refuses an upload does so before it has read much
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from types import TracebackType
 from typing import Self
 
@@ -80,6 +80,9 @@ class Supply:
                     await self._queue.put(piece)
         except Exception as error:  # noqa: BLE001  # it is raised again where the pieces are taken
             last = error
+        finally:
+            if isinstance(self._content, AsyncGenerator):
+                await self._content.aclose()  # frees what it reads from, now and not when it is collected
         await self._queue.put(last)
 
     async def _next(self) -> bytes:

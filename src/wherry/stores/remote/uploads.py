@@ -35,6 +35,7 @@ from wherry.oci.mediatype import OCTET_STREAM
 from wherry.oci.reference import Reference
 from wherry.stores.remote import blobs
 from wherry.stores.remote.reach import resolved
+from wherry.stores.remote.refusals import Missing
 from wherry.stores.remote.scopes import Scopes, pull, push
 from wherry.stores.remote.session import Request, Session, exchange_of
 from wherry.stores.remote.supply import Part, Supply
@@ -54,6 +55,7 @@ _NO_SINGLE_POST = frozenset((400, 404, 405, 411, 413, 415, 501))
 _NO_WHOLE_PUT = frozenset((411, 413, 501))
 _BYTES: Mapping[str, str] = MappingProxyType({"Content-Type": OCTET_STREAM})
 _NONE: Mapping[str, str] = MappingProxyType({})
+_LOST = Missing(BlobUploadUnknown, "the registry does not know this upload, or takes none for this repository")
 _SIZE = re.compile(r"\d{1,12}", re.ASCII)
 
 
@@ -220,7 +222,7 @@ class Uploads:
         headers: Mapping[str, str] = _NONE,
     ) -> Request:
         scopes = scopes or push(self._reference.repository)
-        return Request(method, target, place, scopes, headers, body, expected, missing=BlobUploadUnknown)
+        return Request(method, target, place, scopes, headers, body, expected, _LOST)
 
 
 def _location(answer: Answer, place: str) -> str:
