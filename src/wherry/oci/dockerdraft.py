@@ -16,7 +16,7 @@ import msgspec
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.dockerjson import LIST_INDENT, TAB, compact, described, escaped, indented
+from wherry.oci.dockerjson import LIST_INDENT, TAB, compact, described, escaped, indented, index_type, list_content
 from wherry.oci.document import NotJSON, encode
 from wherry.oci.errors import InvalidValue, WherryError
 from wherry.oci.manifest import Manifest
@@ -24,7 +24,7 @@ from wherry.oci.mediatype import DOCKER_MANIFEST, OCI_MANIFEST
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference
 
-__all__ = ["DraftImage", "Flattened", "InvalidDraft", "file_name", "verbose", "verbose_list"]
+__all__ = ["DraftImage", "Flattened", "InvalidDraft", "assembled", "file_name", "verbose", "verbose_list"]
 
 _MANIFEST_FIELDS = {DOCKER_MANIFEST: "SchemaV2Manifest", OCI_MANIFEST: "OCIManifest"}
 _OTHER = "Manifest"
@@ -126,6 +126,13 @@ class DraftImage:
         return (file_name(self.flattened.source), self.flattened.position, own)
 
 
+def assembled(images: Iterable[DraftImage]) -> Manifest:
+    """The list that a draft stands for: in the draft's order, what is the same for the same platform once."""
+    distinct = {(image.descriptor.digest, image.platform): _child(image) for image in images}
+    media_type = index_type(distinct.values())
+    return Manifest(list_content(media_type, distinct.values()), media_type)
+
+
 def file_name(reference: Reference | str) -> str:
     """The name of a reference's folder (a list) or file (an image) in docker's drafts. Several can have the same."""
     return str(reference).replace(":", "-").replace("/", "_")
@@ -139,6 +146,10 @@ def verbose(image: DraftImage) -> bytes:
 def verbose_list(images: Iterable[DraftImage]) -> bytes:
     """What `inspect --verbose` prints for a list."""
     return indented(b"[" + b",".join(_printed(image).encode() for image in images) + b"]", TAB)
+
+
+def _child(image: DraftImage) -> Descriptor:
+    return image.descriptor if image.platform != Platform() else replace(image.descriptor, platform=None)
 
 
 def _printed(image: DraftImage) -> DraftImage:

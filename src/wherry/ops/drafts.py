@@ -1,4 +1,4 @@
-"""What can be done with a draft: make it from images in registries, change what it says of them, push it.
+"""Making a draft from images in registries, and changing what it says of them. (Pushing it: `draft_push`.)
 
 A draft is all or nothing: every source is resolved before anything is written. Making the same draft again from the
 same sources changes nothing and is no error, so that a pipeline can be run again.
@@ -7,45 +7,18 @@ same sources changes nothing and is no error, so that a pipeline can be run agai
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.dockerdraft import DraftImage
-from wherry.oci.dockerjson import index_type, list_content
-from wherry.oci.errors import ManifestInvalid, WherryError
-from wherry.oci.manifest import Manifest
+from wherry.oci.errors import ManifestInvalid
 from wherry.oci.mediatype import DOCKER_MANIFEST, OCI_MANIFEST, Kind
 from wherry.oci.platform import Platform
-from wherry.oci.reference import Reference, Tag
+from wherry.oci.reference import Reference
 from wherry.ops._each import each
-from wherry.ops.copy import copy
 from wherry.ops.images import JOBS, flattened, image_alone, is_artifact, lookup
-from wherry.stores.drafts import Draft, Drafts
-from wherry.stores.protocol import Source, Store
+from wherry.stores.drafts import AmendRefused, Draft, Drafts
+from wherry.stores.protocol import Source
 
-__all__ = [
-    "AmendRefused",
-    "Change",
-    "Created",
-    "EmptyDraft",
-    "NoPlatform",
-    "Pushed",
-    "annotate",
-    "assembled",
-    "create",
-    "push",
-]
-
-
-class AmendRefused(WherryError):
-    """The draft is there already, and is another one."""
-
-
-class EmptyDraft(WherryError):
-    """There is a draft of that name, with nothing in it."""
-
-
-class NoPlatform(WherryError):
-    """An image of a draft says neither in its config nor by annotation what it runs on."""
+__all__ = ["Change", "Created", "annotate", "create"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +40,6 @@ class Created:
 
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """`manifest` is the list as pushed; `copied` are the children that came from other repositories, in its order."""
-
-    manifest: Manifest
-    copied: tuple[Digest, ...]
 
 
 async def create(
@@ -126,64 +91,6 @@ def annotate(
         changed = change(there)
         draft.put(changed)
     return changed
-
-
-def assembled(images: Iterable[DraftImage]) -> Manifest:
-    """The list that a draft stands for: in the draft's order, what is the same for the same platform once."""
-    distinct = {(image.descriptor.digest, image.platform): _child(image) for image in images}
-    media_type = index_type(distinct.values())
-    return Manifest(list_content(media_type, distinct.values()), media_type)
-
-
-async def push(
-    drafts: Drafts,
-    name: Reference,
-    repository: Callable[[Reference], Store],
-    *,
-    tags: Collection[Tag] = (),
-    jobs: int = JOBS,
-) -> Pushed:
-    """Push a draft: first the images that are in other repositories or registries, then the list, then its tags.
-
-    Args:
-        repository: opens the repository of a reference.
-        tags: more tags for the list, beside the one in `name`.
-    Raises:
-        DraftUnknown: there is no such draft.
-        EmptyDraft: there is nothing in it.
-        NoPlatform: an image has no os or architecture.
-        RegistryError: a registry refuses.
-    """
-    images = checked(name, drafts.images(name))
-    target = repository(name)
-    homes = [(image.descriptor.digest, Reference.parse(image.reference)) for image in images]
-    there = {digest for digest, home in homes if home.context == name.context}
-    foreign = {digest: home for digest, home in homes if digest not in there}
-    await each(lambda digest: copy(repository(foreign[digest]), digest, target), foreign, at_once=jobs)
-    manifest = assembled(images)
-    own = () if name.tag is None else (name.tag,)
-    await target.push_manifest(manifest, *dict.fromkeys((*own, *tags)))
-    return Pushed(manifest, tuple(foreign))
-
-
-def checked(name: Reference, images: Sequence[DraftImage]) -> Sequence[DraftImage]:
-    """A draft's images, if they can be pushed.
-
-    Raises:
-        EmptyDraft: there are none.
-        NoPlatform: one has no os or architecture, and is no artifact either.
-    """
-    if not images:
-        raise EmptyDraft(f"{name} not found")
-    for image in images:
-        artifact = image.manifest is not None and is_artifact(image.manifest)
-        if not artifact and not (image.platform.os and image.platform.architecture):
-            raise NoPlatform(f"manifest {image.reference} must have an OS and Architecture to be pushed to a registry")
-    return images
-
-
-def _child(image: DraftImage) -> Descriptor:
-    return image.descriptor if image.platform != Platform() else replace(image.descriptor, platform=None)
 
 
 async def _resolve(source: Reference, store: Source, jobs: int) -> tuple[list[DraftImage], tuple[str, ...]]:

@@ -18,16 +18,28 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wherry.oci.dockerdraft import DraftImage, InvalidDraft, file_name
-from wherry.oci.errors import ManifestUnknown, StoreError
+from wherry.oci.errors import ManifestUnknown, StoreError, WherryError
 from wherry.oci.reference import Reference
 
-__all__ = ["Draft", "DraftUnknown", "Drafts"]
+__all__ = ["AmendRefused", "Draft", "DraftUnknown", "Drafts", "EmptyDraft", "NoPlatform"]
 
 _STAGED = ".wherry-"
 
 
 class DraftUnknown(ManifestUnknown):
     """There is no such draft on this machine, or no such image in it."""
+
+
+class AmendRefused(WherryError):
+    """The draft is there already, and is another one."""
+
+
+class EmptyDraft(WherryError):
+    """There is a draft of that name, with nothing in it."""
+
+
+class NoPlatform(WherryError):
+    """An image of a draft says neither in its config nor by annotation what it runs on."""
 
 
 class Draft:

@@ -14,8 +14,7 @@ from wherry.cli.lazy import LazyGroup
 from wherry.cli.manifest.references import Misnamed
 from wherry.cli.options import exit_codes_option
 from wherry.oci.errors import InvalidReference, NotFound, RegistryError, Unauthorized, WherryError
-from wherry.ops.drafts import AmendRefused, EmptyDraft, NoPlatform
-from wherry.stores.drafts import DraftUnknown
+from wherry.stores.drafts import AmendRefused, DraftUnknown, EmptyDraft, NoPlatform
 
 __all__ = ["DockerCommand", "DockerGroup", "docker_words", "tell"]
 

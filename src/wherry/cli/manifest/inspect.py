@@ -10,14 +10,13 @@ from wherry.cli.manifest.dockerlike import DockerCommand
 from wherry.cli.manifest.references import parsed
 from wherry.cli.options import insecure_option
 from wherry.cli.session import docker_config, open_client, run
-from wherry.oci.dockerdraft import DraftImage, verbose, verbose_list
+from wherry.oci.dockerdraft import DraftImage, assembled, verbose, verbose_list
 from wherry.oci.dockerjson import TAB, indented, shown
 from wherry.oci.document import NotJSON
 from wherry.oci.errors import ManifestInvalid, StoreError
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import Kind
 from wherry.oci.reference import Reference
-from wherry.ops.drafts import assembled
 from wherry.ops.images import children, image_or_bare, lookup
 from wherry.stores.drafts import Drafts, DraftUnknown
 

@@ -10,8 +10,8 @@ from wherry.cli.manifest.references import parsed
 from wherry.cli.options import insecure_option
 from wherry.cli.session import docker_config, open_client, run
 from wherry.oci.reference import Reference
-from wherry.ops.drafts import Pushed
-from wherry.ops.drafts import push as push_draft
+from wherry.ops.draft_push import Pushed
+from wherry.ops.draft_push import push as push_draft
 from wherry.stores.drafts import Drafts
 
 __all__ = ["push"]
