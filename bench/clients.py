@@ -71,13 +71,15 @@ def clients() -> list[Client]:
 
 def run(command: Sequence[str], home: Path) -> Taken:
     """Run a command to its end, with an empty home of its own; it must succeed."""
+    # Compiled Python is kept, as on any machine where wherry was installed.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     own = {"HOME": str(home), "DOCKER_CONFIG": str(home), "XDG_RUNTIME_DIR": str(home), "TMPDIR": str(home)}
     told = subprocess.run(
         [sys.executable, "-I", "-S", str(_LAUNCHER), *command],
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, **own},
+        env={**inherited, **own},
     )
     result = json.loads(told.stdout)
     if result["exit"] != 0:

@@ -111,6 +111,7 @@ def _all_running(folder: Path) -> Iterator[list[Served]]:
 
 def _download(subject: Served) -> float:
     path = f"/v2/{REPOSITORY}/blobs/{subject.large}"
+    subject.connection.close()
     seconds = sum(subject.connection.download(path, subject.large_size) for _ in range(TIMES))
     return TIMES * subject.large_size / seconds / 1e6
 
@@ -118,6 +119,7 @@ def _download(subject: Served) -> float:
 def _upload(subject: Served) -> float:
     content = bytearray(os.urandom(LARGE))
     os.sync()  # so that nobody pays for what another has left to be written
+    subject.connection.close()
     seconds = 0.0
     for _ in range(TIMES):
         content[:32] = os.urandom(32)

@@ -19,6 +19,7 @@ class Connection:
         self._http = http.client.HTTPConnection(address, timeout=120, blocksize=PIECE)
 
     def close(self) -> None:
+        """Close it; the next request opens it again (registries hang up on those who are silent for long)."""
         self._http.close()
 
     def request(

@@ -27,7 +27,7 @@ from wherry.stores.protocol import Source, Store
 from wherry.stores.remote import Client
 
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
-WIDTH = 100
+WIDTH = 116
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def assemble(built: list[Image], repository: str) -> None:
     """Make the list of all images: `manifest create`, `annotate`, `push`, and look at it."""
     name = f"{repository}:latest"
     say("Make one image of them. Nothing is pushed yet: this is a draft on the disk.")
-    run("manifest", "create", name, *(f"{repository}:{image.tag}" for image in built))
+    run("manifest", "create", "--insecure", name, *(f"{repository}:{image.tag}" for image in built))
     say("Most platforms were read from the images' configs. Some configs do not say all:")
     for image in built:
         if image.annotate:
@@ -60,8 +60,8 @@ def assemble(built: list[Image], repository: str) -> None:
     say("Push it. The answer is the digest that everybody can pin:")
     run("manifest", "push", name)
     say("What the registry has now:")
-    run("manifest", "inspect", name, show=24)
-    run("manifest", "inspect", "--verbose", name, show=22)
+    run("manifest", "inspect", "--insecure", name, show=24)
+    run("manifest", "inspect", "--insecure", "--verbose", name, show=22)
 
 
 def carry(first: str, second: str) -> None:
@@ -76,14 +76,19 @@ def run(*arguments: str, show: int | None = None, why: str = "") -> None:
     """Echo a `wherry` command, run it, and print what it says: of long answers the first `show` lines."""
     print_command(arguments, why)
     done = subprocess.run(["wherry", *arguments], capture_output=True, text=True, check=False)
-    lines = done.stdout.splitlines()
+    *progress, summary = done.stderr.splitlines() or [""]
+    print_lines(progress, 3)
+    print_lines([summary] if summary else [], None)
+    print_lines(done.stdout.splitlines(), show)
+    if done.returncode != 0:
+        sys.exit(f"demo: this command ended with exit code {done.returncode}")
+
+
+def print_lines(lines: list[str], show: int | None) -> None:
     for line in lines[:show]:
         print(f"  {line}" if len(line) < WIDTH else f"  {line[: WIDTH - 1]}…")
     if show is not None and len(lines) > show:
         print(f"  {DIM}… and {len(lines) - show} more lines{PLAIN}")
-    print(end="".join(f"  {line}\n" for line in done.stderr.splitlines()))
-    if done.returncode != 0:
-        sys.exit(f"demo: this command ended with exit code {done.returncode}")
 
 
 def print_command(arguments: tuple[str, ...], why: str) -> None:
@@ -164,8 +169,8 @@ async def compare(first: str, second: str) -> None:
     counts = {role: sum(each == role for each in walked[0].values()) for role in dict.fromkeys(walked[0].values())}
     same = sum(count for role, count in counts.items() if role != "foreign layer")
     print("  " + ", ".join(f"{count} {role}{'s'[: count > 1]}" for role, count in counts.items()))
-    print(f"  {BOLD}all {same} digests are the same on both sides{PLAIN}, the root is {roots[0].digest};")
-    print(f"  the {counts['foreign layer']} foreign layers are in neither registry: their publisher has them")
+    print(f"  {BOLD}all {same} digests are the same on both sides{PLAIN}; the root is {roots[0].digest}")
+    print(f"  (the {counts['foreign layer']} foreign layers are in neither registry: their publisher has them)")
 
 
 async def walk(store: Source, root: Descriptor) -> dict[Descriptor, str]:
