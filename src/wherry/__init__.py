@@ -8,6 +8,8 @@ nothing; everything else is found where its idea lives: `wherry.oci` (values), `
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from wherry._version import __version__
+
 if TYPE_CHECKING:
     from wherry.oci import errors
     from wherry.oci.descriptor import Descriptor
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from wherry.stores.remote import Client
     from wherry.stores.remote.credentials import DockerConfig
 
-__version__ = "0.1.0.dev0"
 
 __all__ = [
     "Client",
@@ -43,6 +44,7 @@ __all__ = [
     "Store",
     "Tag",
     "WherryError",
+    "__version__",
     "copy",
     "diagnose",
     "errors",

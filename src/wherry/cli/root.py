@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from wherry import __version__
+from wherry._version import __version__
 from wherry.cli.failures import Manner, exit_code_of, guarded
 from wherry.cli.lazy import LazyGroup, Place
 from wherry.cli.options import exit_codes_option

@@ -175,7 +175,6 @@ class RegistryError(WherryError):
 
     `message` is one sentence for people. `detail` is what the registry said beside its code (any JSON value), and
     `words` is the registry's own message. `request` and `status` are what was asked and the HTTP status of the answer.
-    `answers` are all the errors of the body, in the registry's order.
     """
 
     status = 400

@@ -18,7 +18,7 @@ from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
-from wherry import __version__
+from wherry._version import __version__
 from wherry.oci.errors import TimedOut
 from wherry.stores.remote.failures import broken_off, unreachable
 
