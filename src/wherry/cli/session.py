@@ -6,6 +6,7 @@ Only front ends look at the environment; the stores are told.
 import asyncio
 import os
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,7 +38,9 @@ def docker_config(environment: Mapping[str, str] = os.environ) -> Path:
 
 def open_client(*, insecure: bool = False, loopback: Loopback = "plain") -> Client:
     """A client for all registries, with the credentials of docker's configuration; to be entered with `async with`."""
-    credentials = DockerConfig(docker_config() / "config.json")
+    credentials = None
+    with suppress(CredentialsError):  # nobody's home, as in many containers: then nobody is logged in
+        credentials = DockerConfig(docker_config() / "config.json")
     return Client(credentials=credentials, insecure=insecure, loopback=loopback)
 
 

@@ -8,7 +8,7 @@ is written; fields that we do not know are kept.
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -111,6 +111,10 @@ class DraftImage:
     def on(self, platform: Platform) -> Self:
         """The same image, said to be for another platform."""
         return replace(self, descriptor=replace(self.descriptor, platform=platform))
+
+    def saying(self, annotations: Mapping[str, str] | None) -> Self:
+        """The same image, with these annotations in its descriptor and no others."""
+        return replace(self, descriptor=replace(self.descriptor, annotations=annotations))
 
     @property
     def platform(self) -> Platform:

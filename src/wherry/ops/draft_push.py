@@ -1,6 +1,6 @@
 """Pushing a draft: what is elsewhere first, then the list, then its tags."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wherry.oci.digest import Digest
@@ -13,59 +13,67 @@ from wherry.ops.images import JOBS, is_artifact
 from wherry.stores.drafts import Drafts, EmptyDraft, NoPlatform
 from wherry.stores.protocol import Store
 
-__all__ = ["Pushed", "checked", "push"]
+__all__ = ["Plan", "plan", "push"]
 
 
 @dataclass(frozen=True, slots=True)
-class Pushed:
-    """`manifest` is the list as pushed; `copied` are the children that came from other repositories, in its order."""
+class Plan:
+    """What a push will do: `manifest` is the list to push, under `tags` (none: by its digest alone)."""
 
+    name: Reference
     manifest: Manifest
-    copied: tuple[Digest, ...]
+    foreign: Mapping[Digest, Reference]
+    """The images that are in other repositories or registries, and where; in the list's order."""
+    tags: tuple[Tag, ...]
+
+    @property
+    def targets(self) -> tuple[Reference, ...]:
+        """What the list will be called."""
+        return tuple(self.name.at(tag) for tag in self.tags) or (self.name.at(self.manifest.digest),)
 
 
-async def push(
-    drafts: Drafts,
-    name: Reference,
-    repository: Callable[[Reference], Store],
-    *,
-    tags: Collection[Tag] = (),
-    jobs: int = JOBS,
-) -> Pushed:
-    """Push a draft: first the images that are in other repositories or registries, then the list, then its tags.
+def plan(drafts: Drafts, name: Reference, tags: Sequence[Tag] = ()) -> Plan:
+    """Make the list that a draft stands for; nothing is sent, and nothing asked.
 
     Args:
-        repository: opens the repository of a reference.
         tags: more tags for the list, beside the one in `name`.
     Raises:
         DraftUnknown: there is no such draft.
         EmptyDraft: there is nothing in it.
         NoPlatform: an image has no os or architecture.
-        RegistryError: a registry refuses.
+        StoreError: the draft cannot be read.
     """
-    images = checked(name, drafts.images(name))
-    target = repository(name)
-    homes = [(image.descriptor.digest, Reference.parse(image.reference)) for image in images]
-    there = {digest for digest, home in homes if home.context == name.context}
-    foreign = {digest: home for digest, home in homes if digest not in there}
-    await each(lambda digest: copy(repository(foreign[digest]), digest, target), foreign, at_once=jobs)
-    manifest = assembled(images)
-    own = () if name.tag is None else (name.tag,)
-    await target.push_manifest(manifest, *dict.fromkeys((*own, *tags)))
-    return Pushed(manifest, tuple(foreign))
-
-
-def checked(name: Reference, images: Sequence[DraftImage]) -> Sequence[DraftImage]:
-    """A draft's images, if they can be pushed.
-
-    Raises:
-        EmptyDraft: there are none.
-        NoPlatform: one has no os or architecture, and is no artifact either.
-    """
+    images = drafts.images(name)
     if not images:
         raise EmptyDraft(f"{name} not found")
     for image in images:
-        artifact = image.manifest is not None and is_artifact(image.manifest)
-        if not artifact and not (image.platform.os and image.platform.architecture):
-            raise NoPlatform(f"manifest {image.reference} must have an OS and Architecture to be pushed to a registry")
-    return images
+        _check_platform(image)
+    homes = [(image.descriptor.digest, Reference.parse(image.reference)) for image in images]
+    there = {digest for digest, home in homes if home.context == name.context}
+    foreign = {digest: home for digest, home in homes if digest not in there}
+    own = () if name.tag is None else (name.tag,)
+    return Plan(name, assembled(images), foreign, tuple(dict.fromkeys((*own, *tags))))
+
+
+async def push(planned: Plan, repository: Callable[[Reference], Store], *, jobs: int = JOBS) -> None:
+    """Push what was planned.
+
+    Args:
+        repository: opens the repository of a reference.
+        jobs: images copied at once.
+    Raises:
+        RegistryError: a registry refuses; no tag has moved.
+    """
+    target = repository(planned.name)
+    foreign = planned.foreign
+    await each(lambda digest: copy(repository(foreign[digest]), digest, target), foreign, at_once=jobs)
+    await target.push_manifest(planned.manifest, *planned.tags)
+
+
+def _check_platform(image: DraftImage) -> None:
+    artifact = image.manifest is not None and is_artifact(image.manifest)
+    if not artifact and not (image.platform.os and image.platform.architecture):
+        raise NoPlatform(
+            f"manifest {image.reference} must have an OS and Architecture to be pushed to a registry",
+            hint=f"`wherry manifest annotate LIST {image.reference} --platform os/architecture` says them",
+        )

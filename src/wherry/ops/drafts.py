@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 
 from wherry.oci.digest import Digest
 from wherry.oci.dockerdraft import DraftImage
-from wherry.oci.errors import ManifestInvalid
+from wherry.oci.errors import ManifestInvalid, NotFound
 from wherry.oci.mediatype import DOCKER_MANIFEST, OCI_MANIFEST, Kind
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference
 from wherry.ops._each import each
 from wherry.ops.images import JOBS, flattened, image_alone, is_artifact, lookup
-from wherry.stores.drafts import AmendRefused, Draft, Drafts
+from wherry.stores.drafts import AmendRefused, Draft, Drafts, DraftUnknown
 from wherry.stores.protocol import Source
 
-__all__ = ["Change", "Created", "annotate", "create"]
+__all__ = ["Change", "Created", "annotate", "create", "take_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ async def create(
     repository: Callable[[Reference], Source],
     *,
     amend: bool = False,
+    append: bool = False,
     jobs: int = JOBS,
 ) -> Created:
     """Make a draft of these images; an index among the sources stands for the images in it.
@@ -56,6 +57,7 @@ async def create(
     Args:
         repository: opens the repository of a reference, to read from.
         amend: go on with a draft that is there: tags are looked up again, what is not named stays.
+        append: begin with what the registry has under `name`, if it has anything.
         jobs: requests at once.
     Raises:
         AmendRefused: the draft is there with other content, and `amend` was not said.
@@ -63,6 +65,8 @@ async def create(
         ManifestInvalid: a source cannot be part of a list.
         StoreError: the drafts cannot be read or written.
     """
+    if append and await _is_there(name, repository(name)):
+        sources = (name, *sources)
     if not amend and drafts.exists(name):
         _refuse_others(name, drafts.images(name), {str(source) for source in sources})
     distinct = tuple(dict.fromkeys(sources))
@@ -91,6 +95,31 @@ def annotate(
         changed = change(there)
         draft.put(changed)
     return changed
+
+
+def take_out(drafts: Drafts, name: Reference, references: Sequence[Reference]) -> None:
+    """Take images out of a draft: all of them, or none if one is not there. An index goes with all its images.
+
+    Raises:
+        DraftUnknown: there is no such draft, or no such image in it; `name` says which.
+        StoreError: the drafts cannot be read or written.
+    """
+    drafts.images(name)  # so that asking for what is not there needs no writable folder
+    with drafts.change(name) as draft:
+        for reference in references:
+            found = [image for image in draft.images if str(reference) in (image.reference, _source(image))]
+            if not found:
+                raise DraftUnknown(reference)
+            for image in found:
+                draft.drop(image)
+
+
+async def _is_there(name: Reference, store: Source) -> bool:
+    try:
+        await store.resolve(name.name)
+    except NotFound:
+        return False
+    return True
 
 
 async def _resolve(source: Reference, store: Source, jobs: int) -> tuple[list[DraftImage], tuple[str, ...]]:

@@ -15,19 +15,24 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.oci.dockerdraft import DraftImage, InvalidDraft, file_name
 from wherry.oci.errors import ManifestUnknown, StoreError, WherryError
-from wherry.oci.reference import Reference
+from wherry.oci.reference import Reference, Tag
 
-__all__ = ["AmendRefused", "Draft", "DraftUnknown", "Drafts", "EmptyDraft", "NoPlatform"]
+__all__ = ["AmendRefused", "Draft", "DraftUnknown", "Drafts", "EmptyDraft", "Listed", "NoPlatform"]
 
 _STAGED = ".wherry-"
 
 
 class DraftUnknown(ManifestUnknown):
-    """There is no such draft on this machine, or no such image in it."""
+    """There is no such draft on this machine, or no such image in it: `name`."""
+
+    def __init__(self, name: Reference | str, message: str | None = None) -> None:
+        super().__init__(message or f"No such manifest: {name}")
+        self.name = str(name)
 
 
 class AmendRefused(WherryError):
@@ -40,6 +45,23 @@ class EmptyDraft(WherryError):
 
 class NoPlatform(WherryError):
     """An image of a draft says neither in its config nor by annotation what it runs on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A draft that is there: `name` is None where docker made it and nothing tells; `changed` is seconds since 1970."""
+
+    folder: Path
+    name: str | None
+    changed: float
+
+    def images(self) -> tuple[DraftImage, ...]:
+        """Its images, in the order in which a push lists them.
+
+        Raises:
+            StoreError: it cannot be read, or is damaged; the message names the file.
+        """
+        return _images(self.folder)
 
 
 class Draft:
@@ -105,14 +127,10 @@ class Drafts:
             StoreError: it cannot be read, or is damaged; the message names the file.
         """
         self._check_owner(name)
-        folder = self._place(name)
         try:
-            files = [each for each in folder.iterdir() if not each.name.startswith(".")]
-        except (FileNotFoundError, NotADirectoryError):
-            raise _unknown(name) from None
-        except OSError as error:
-            raise _broken(folder, error) from error
-        return tuple(sorted((_read(each) for each in files), key=lambda image: image.order))
+            return _images(self._place(name))
+        except FileNotFoundError:
+            raise DraftUnknown(name) from None
 
     def image(self, name: Reference, image: Reference) -> DraftImage:
         """One image of a list.
@@ -126,14 +144,14 @@ class Drafts:
         try:
             found = _read(path)
         except FileNotFoundError:
-            raise _unknown(image) from None
+            raise DraftUnknown(image) from None
         if found.reference != str(image):
-            raise _unknown(image)
+            raise DraftUnknown(image)
         return found
 
     def exists(self, name: Reference) -> bool:
         """Whether there is such a draft, even an empty or damaged one."""
-        return self._place(name).is_dir() and self._owner(name) in (None, str(name))
+        return self._place(name).is_dir() and self._noted(self._place(name)) in (None, str(name))
 
     @contextmanager
     def change(self, name: Reference) -> Iterator[Draft]:
@@ -161,17 +179,46 @@ class Drafts:
             StoreError: it cannot be removed.
         """
         if not self.exists(name):
-            raise _unknown(name)
+            raise DraftUnknown(name)
         with self._locked():
             try:
-                aside = self._stage("old")
-                self._place(name).rename(aside)
-                _remove(aside)
-                self._note(name).unlink(missing_ok=True)
+                self._discard(self._place(name))
             except FileNotFoundError:
-                raise _unknown(name) from None
-            except OSError as error:
-                raise _broken(self._place(name), error) from error
+                raise DraftUnknown(name) from None
+
+    def listed(self) -> list[Listed]:
+        """All drafts there are, in the byte order of their folders.
+
+        Raises:
+            StoreError: the folder of drafts cannot be read.
+        """
+        try:
+            folders = sorted(each for each in self.folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+            return [Listed(each, self._noted(each) or _derived(each), _changed(each)) for each in folders]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _broken(self.folder, error) from error
+
+    def remove_listed(self, listed: Listed) -> None:
+        """Remove a draft that was listed; one that is gone meanwhile is no error.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        with self._locked(), suppress(FileNotFoundError):
+            self._discard(listed.folder)
+
+    def _discard(self, folder: Path) -> None:
+        try:
+            aside = self._stage("old")
+            folder.rename(aside)
+            _remove(aside)
+            self._note(folder).unlink(missing_ok=True)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise _broken(folder, error) from error
 
     def _place(self, name: Reference) -> Path:
         return self.folder / file_name(name)
@@ -188,7 +235,7 @@ class Drafts:
         if not draft.exists:
             target.rename(folder)
             self._ours.joinpath("names").mkdir(exist_ok=True)
-            self._note(name).write_text(f"{folder.stat().st_ino} {name}\n")
+            self._note(folder).write_text(f"{folder.stat().st_ino} {name}\n")
         for file in draft.dropped_names:
             (folder / file).unlink(missing_ok=True)
 
@@ -219,25 +266,51 @@ class Drafts:
             else:
                 left.unlink()
 
-    def _note(self, name: Reference) -> Path:
-        return self._ours / "names" / file_name(name)
+    def _note(self, folder: Path) -> Path:
+        return self._ours / "names" / folder.name
 
-    def _owner(self, name: Reference) -> str | None:
-        """The list that this name's folder was made for, if wherry made it; a folder made anew has another inode."""
+    def _noted(self, folder: Path) -> str | None:
+        """The list that a folder was made for, if wherry made it; a folder made anew has another inode."""
         with suppress(OSError, ValueError):
-            inode, _, owner = self._note(name).read_text().strip().partition(" ")
-            if int(inode) == self._place(name).stat().st_ino:
+            inode, _, owner = self._note(folder).read_text().strip().partition(" ")
+            if int(inode) == folder.stat().st_ino:
                 return owner
         return None
 
     def _check_owner(self, name: Reference) -> None:
-        owner = self._owner(name)
+        owner = self._noted(self._place(name))
         if owner not in (None, str(name)):
             raise StoreError(
                 f"the draft of {owner} stands where that of {name} would: docker names the folders of both"
                 f" {file_name(name)}",
                 hint=f"wherry manifest push --purge {owner}, or wherry manifest rm {owner}, first",
             )
+
+
+def _images(folder: Path) -> tuple[DraftImage, ...]:
+    try:
+        files = [each for each in folder.iterdir() if not each.name.startswith(".")]
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _broken(folder, error) from error
+    return tuple(sorted((_read(each) for each in files), key=lambda image: image.order))
+
+
+def _derived(folder: Path) -> str | None:
+    """The name of a draft that docker made, where it holds an image of the same repository."""
+    with suppress(WherryError, FileNotFoundError):
+        for image in _images(folder):
+            context = Reference.parse(image.reference).context
+            tag = folder.name.removeprefix(f"{file_name(context)}-")
+            if tag != folder.name:
+                return f"{context}:{Tag(tag)}"
+    return None
+
+
+def _changed(folder: Path) -> float:
+    """When a draft or one of its files last changed, in seconds since 1970."""
+    return max(each.stat().st_mtime for each in (folder, *folder.iterdir()))
 
 
 def _read(path: Path) -> DraftImage:
@@ -258,10 +331,6 @@ def _remove(folder: Path) -> None:
     for each in folder.iterdir():
         each.unlink()
     folder.rmdir()
-
-
-def _unknown(name: Reference) -> DraftUnknown:
-    return DraftUnknown(f"No such manifest: {name}")
 
 
 def _broken(path: Path, error: OSError) -> StoreError:

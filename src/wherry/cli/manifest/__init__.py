@@ -17,6 +17,8 @@ PLACES = {
     ),
     "create": Place("wherry.cli.manifest.create:create", "Make a draft: a list of images, on this machine."),
     "inspect": Place("wherry.cli.manifest.inspect:inspect", "Print a manifest, an index, or a draft."),
+    "ls": Place("wherry.cli.manifest.ls:ls", "List the drafts on this machine."),
+    "prune": Place("wherry.cli.manifest.prune:prune", "Remove drafts that nobody needs any more."),
     "push": Place("wherry.cli.manifest.push:push", "Push a draft to its registry."),
     "rm": Place("wherry.cli.manifest.rm:rm", "Remove drafts from this machine; nothing in any registry."),
 }

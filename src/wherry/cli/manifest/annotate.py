@@ -1,6 +1,8 @@
 """`wherry manifest annotate`."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import click
 
@@ -15,6 +17,15 @@ from wherry.ops.drafts import annotate as annotate_image
 from wherry.stores.drafts import Drafts, DraftUnknown
 
 __all__ = ["annotate"]
+
+_CLEARED: Mapping[str, Mapping[str, Any]] = {
+    "arch": {"architecture": ""},
+    "os": {"os": ""},
+    "os-features": {"os_features": ()},
+    "os-version": {"os_version": ""},
+    "variant": {"variant": ""},
+}
+_ANNOTATIONS = "annotations"
 
 
 @click.command(
@@ -32,36 +43,82 @@ __all__ = ["annotate"]
 @click.option("--os-features", "features", metavar="LIST", multiple=True, help="Operating system features, to add.")
 @click.option("--os-version", "version", metavar="VERSION", default="", help="The operating system's version.")
 @click.option("--variant", metavar="VARIANT", default="", help="The architecture's variant: v7, v8.")
+@click.option("--platform", metavar="PLATFORM", help="All of it at once: os/architecture[/variant].")
+@click.option("--annotation", "annotations", metavar="KEY=VALUE", multiple=True, help="An annotation; may be repeated.")
+@click.option(
+    "--clear",
+    metavar="FIELD",
+    multiple=True,
+    type=click.Choice([*_CLEARED, _ANNOTATIONS]),
+    help=f"Forget a field first: {', '.join([*_CLEARED, _ANNOTATIONS])}.",
+)
 def annotate(
-    names: tuple[str, ...], *, architecture: str, system: str, features: tuple[str, ...], version: str, variant: str
+    names: tuple[str, ...],
+    *,
+    architecture: str,
+    system: str,
+    features: tuple[str, ...],
+    version: str,
+    variant: str,
+    platform: str | None,
+    annotations: tuple[str, ...],
+    clear: tuple[str, ...],
 ) -> None:
     """Say more about an image in a draft, before it is pushed.
 
     Unlike docker's: any pair of operating system and architecture is taken (with a warning for one that Go does not
-    know), and may be given in several steps; that both are there is checked by push.
+    know), and may be given in several steps; that both are there is checked by push. Annotations make the list an OCI
+    index, whatever its images are.
     """
     name = parsed(names[0], f"annotate: error parsing name for manifest list {names[0]}: ")
     image = parsed(names[1], f"annotate: error parsing name for manifest {names[1]}: ")
-    added = tuple(feature for listed in features for feature in listed.split(",") if feature)
+    whole = Platform() if platform is None else Platform.parse(platform)
+    told = Platform(
+        os=system or whole.os,
+        architecture=architecture or whole.architecture,
+        variant=variant or whole.variant,
+        os_version=version or whole.os_version,
+        os_features=(*whole.os_features, *_listed(features)),
+    )
+    added = _pairs(annotations)
 
     def change(there: DraftImage) -> DraftImage:
-        was = there.platform
-        return there.on(
-            replace(
-                was,
-                os=system or was.os,
-                architecture=architecture or was.architecture,
-                os_version=version or was.os_version,
-                os_features=tuple(dict.fromkeys((*was.os_features, *added))),
-                variant=variant or was.variant,
-            )
-        )
+        kept = Platform(extra=there.platform.extra) if platform is not None else there.platform
+        for field in clear:
+            kept = replace(kept, **_CLEARED.get(field, {}))
+        annotated = there.on(_merged(kept, told))
+        before = {} if _ANNOTATIONS in clear else dict(there.descriptor.annotations or {})
+        return annotated.saying((before | added) or None)
 
     try:
-        annotated = annotate_image(Drafts(docker_config()), name, image, change)
+        changed = annotate_image(Drafts(docker_config()), name, image, change)
     except DraftUnknown:
-        raise DraftUnknown(f"manifest for image {names[1]} does not exist in {names[0]}") from None
-    _warn(annotated.platform)
+        raise DraftUnknown(names[1], f"manifest for image {names[1]} does not exist in {names[0]}") from None
+    _warn(changed.platform)
+
+
+def _merged(kept: Platform, told: Platform) -> Platform:
+    """What is told wins; features are added, as docker does."""
+    return replace(
+        kept,
+        os=told.os or kept.os,
+        architecture=told.architecture or kept.architecture,
+        variant=told.variant or kept.variant,
+        os_version=told.os_version or kept.os_version,
+        os_features=tuple(dict.fromkeys((*kept.os_features, *told.os_features))),
+    )
+
+
+def _listed(features: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(feature for listed in features for feature in listed.split(",") if feature)
+
+
+def _pairs(annotations: tuple[str, ...]) -> dict[str, str]:
+    pairs = [annotation.partition("=") for annotation in annotations]
+    for key, sign, _ in pairs:
+        if not key or not sign:
+            raise click.UsageError(f"an annotation is KEY=VALUE, not {key!r}")
+    return {key: value for key, _, value in pairs}
 
 
 def _warn(platform: Platform) -> None:

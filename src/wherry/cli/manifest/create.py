@@ -26,8 +26,9 @@ __all__ = ["create"]
 )
 @click.argument("names", nargs=-1)
 @click.option("-a", "--amend", is_flag=True, help="Go on with a draft that is there; tags are looked up again.")
+@click.option("--append", is_flag=True, help="Begin with what the registry has under the list's name now.")
 @insecure_option
-def create(names: tuple[str, ...], *, amend: bool, insecure: bool) -> None:
+def create(names: tuple[str, ...], *, amend: bool, append: bool, insecure: bool) -> None:
     """Make a draft, a list of images on this machine, to be annotated and pushed.
 
     Unlike docker's: an index among the images stands for all the images in it, with their platforms, annotations and
@@ -36,7 +37,7 @@ def create(names: tuple[str, ...], *, amend: bool, insecure: bool) -> None:
     """
     target = parsed(names[0], f"error parsing name for manifest list {names[0]}: ")
     sources = [parsed(name) for name in names[1:]]
-    created = run(_create(target, sources, amend=amend, insecure=insecure))
+    created = run(_create(target, sources, amend=amend, append=append, insecure=insecure))
     for note in created.notes:
         say(f"wherry: {note}")
     for change in created.changes:
@@ -44,9 +45,11 @@ def create(names: tuple[str, ...], *, amend: bool, insecure: bool) -> None:
     sys.stdout.write(f"Created manifest list {target}\n")
 
 
-async def _create(target: Reference, sources: list[Reference], *, amend: bool, insecure: bool) -> Created:
+async def _create(target: Reference, sources: list[Reference], *, amend: bool, append: bool, insecure: bool) -> Created:
     async with open_client(insecure=insecure, loopback="tls") as client:
-        return await create_draft(Drafts(docker_config()), target, sources, client.repository, amend=amend)
+        return await create_draft(
+            Drafts(docker_config()), target, sources, client.repository, amend=amend, append=append
+        )
 
 
 def _words(change: Change) -> str:

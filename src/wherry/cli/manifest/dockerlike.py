@@ -49,6 +49,9 @@ class DockerCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            self._complain(ctx, f"wherry: {error.format_message()}")
+            return ExitCode.DOCKER_USAGE
         except WherryError as error:
             tell(error)
             manner = ctx.find_object(Manner)

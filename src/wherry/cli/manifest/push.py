@@ -1,6 +1,7 @@
 """`wherry manifest push`."""
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -9,12 +10,16 @@ from wherry.cli.manifest.dockerlike import DockerCommand
 from wherry.cli.manifest.references import parsed
 from wherry.cli.options import insecure_option
 from wherry.cli.session import docker_config, open_client, run
-from wherry.oci.reference import Reference
-from wherry.ops.draft_push import Pushed
+from wherry.oci.document import encode
+from wherry.oci.manifest import Manifest
+from wherry.oci.reference import Reference, Tag
+from wherry.ops.draft_push import Plan, plan
 from wherry.ops.draft_push import push as push_draft
 from wherry.stores.drafts import Drafts
 
 __all__ = ["push"]
+
+_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 @click.command(
@@ -23,7 +28,22 @@ __all__ = ["push"]
 @click.argument("names", nargs=-1)
 @insecure_option
 @click.option("-p", "--purge", is_flag=True, help="Remove the draft when it is pushed.")
-def push(names: tuple[str, ...], *, insecure: bool, purge: bool) -> None:
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="One more tag for the list; may be repeated.")
+@click.option("--digest-file", metavar="FILE", type=_FILE, help="Write the list's digest to a file.")
+@click.option(
+    "--metadata-file", metavar="FILE", type=_FILE, help="Write digest, descriptor and names to a file, as JSON."
+)
+@click.option("--dry-run", is_flag=True, help="Print the list, say what would be copied, and send nothing.")
+def push(
+    names: tuple[str, ...],
+    *,
+    insecure: bool,
+    purge: bool,
+    tags: tuple[str, ...],
+    digest_file: Path | None,
+    metadata_file: Path | None,
+    dry_run: bool,
+) -> None:
     """Push a draft to its registry, and print its digest.
 
     Images of other repositories are pushed with it: mounted where the registry can, copied where not, from other
@@ -32,16 +52,47 @@ def push(names: tuple[str, ...], *, insecure: bool, purge: bool) -> None:
     """
     name = parsed(names[0])
     drafts = Drafts(docker_config())
-    pushed = run(_push(drafts, name, insecure=insecure))
-    for digest in pushed.copied:
-        sys.stdout.write(f"Pushed ref {name.at(digest)} with digest: {digest}\n")
-    if name.digest not in (None, pushed.manifest.digest):
-        say(f"wherry: the draft of {name} has another digest than its name says: {pushed.manifest.digest}")
-    sys.stdout.write(f"{pushed.manifest.digest}\n")
+    planned = plan(drafts, name, tuple(Tag(tag) for tag in tags))
+    if dry_run:
+        _print_plan(planned)
+        return
+    run(_push(planned, insecure=insecure))
+    _print_results(planned)
+    if digest_file is not None:
+        digest_file.write_text(f"{planned.manifest.digest}\n")
+    if metadata_file is not None:
+        metadata_file.write_bytes(_metadata(planned.manifest, planned.targets))
     if purge:
         drafts.remove(name)
 
 
-async def _push(drafts: Drafts, name: Reference, *, insecure: bool) -> Pushed:
+async def _push(planned: Plan, *, insecure: bool) -> None:
     async with open_client(insecure=insecure) as client:
-        return await push_draft(drafts, name, client.repository)
+        await push_draft(planned, client.repository)
+
+
+def _print_plan(planned: Plan) -> None:
+    for digest, home in planned.foreign.items():
+        say(f"would copy {home} ({digest})")
+    for target in planned.targets:
+        say(f"would push {target} ({planned.manifest.media_type}, {planned.manifest.digest})")
+    sys.stdout.buffer.write(planned.manifest.content + b"\n")
+
+
+def _print_results(planned: Plan) -> None:
+    digest = planned.manifest.digest
+    for each in planned.foreign:
+        sys.stdout.write(f"Pushed ref {planned.name.at(each)} with digest: {each}\n")
+    if planned.name.digest not in (None, digest):
+        say(f"wherry: the draft of {planned.name} has another digest than its name says: {digest}")
+    sys.stdout.write(f"{digest}\n")
+
+
+def _metadata(manifest: Manifest, targets: tuple[Reference, ...]) -> bytes:
+    """The keys are buildx's, so that what reads its file reads this one."""
+    document = {
+        "containerimage.descriptor": manifest.descriptor.to_json(),
+        "containerimage.digest": str(manifest.digest),
+        "image.name": ",".join(str(target) for target in targets),
+    }
+    return encode(document) + b"\n"

@@ -7,7 +7,8 @@ from wherry.cli.manifest.dockerlike import DockerCommand, tell
 from wherry.cli.manifest.references import parsed
 from wherry.cli.session import docker_config
 from wherry.oci.errors import WherryError
-from wherry.stores.drafts import Drafts
+from wherry.ops.drafts import take_out
+from wherry.stores.drafts import Drafts, DraftUnknown
 
 __all__ = ["rm"]
 
@@ -20,10 +21,20 @@ __all__ = ["rm"]
     short_help="Remove drafts from this machine; nothing in any registry.",
 )
 @click.argument("names", nargs=-1)
+@click.option(
+    "--image", "images", metavar="IMAGE", multiple=True, help="Take this image out of the draft, keep the rest."
+)
 @click.pass_context
-def rm(ctx: click.Context, names: tuple[str, ...]) -> ExitCode:
-    """Remove drafts from this machine, damaged ones too. Nothing in any registry is touched."""
+def rm(ctx: click.Context, names: tuple[str, ...], *, images: tuple[str, ...]) -> ExitCode:
+    """Remove drafts from this machine, damaged ones too. Nothing in any registry is touched.
+
+    With --image, which may be repeated: take images out of one draft. An index that was named when the draft was made
+    goes with all its images.
+    """
     drafts = Drafts(docker_config())
+    if images:
+        _take_out(drafts, names, images)
+        return ExitCode.OK
     manner = ctx.ensure_object(Manner)
     code = ExitCode.OK
     for name in names:
@@ -33,3 +44,12 @@ def rm(ctx: click.Context, names: tuple[str, ...]) -> ExitCode:
             tell(error)
             code = code or manner.code(error)
     return code
+
+
+def _take_out(drafts: Drafts, names: tuple[str, ...], images: tuple[str, ...]) -> None:
+    if len(names) != 1:
+        raise click.UsageError("--image takes images out of one draft")
+    try:
+        take_out(drafts, parsed(names[0]), [parsed(image) for image in images])
+    except DraftUnknown as error:
+        raise DraftUnknown(error.name, f"manifest for image {error.name} does not exist in {names[0]}") from None
