@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import click
+import uvloop
 
 from wherry.server.policy import Durability, Policy, Sparse
 from wherry.server.running import running
@@ -80,7 +81,8 @@ def serve(
     _allow_many_files()
     sparse = Sparse(allow_sparse) if allow_sparse else Sparse.NONE
     policy = Policy(durability=Durability(durability))
-    asyncio.run(_serve(*listen, None if ephemeral else data or Path("registry"), sparse, policy))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # half as much again as asyncio's own loop
+        runner.run(_serve(*listen, None if ephemeral else data or Path("registry"), sparse, policy))
 
 
 async def _serve(host: str, port: int, data: Path | None, sparse: Sparse, policy: Policy) -> None:

@@ -2,18 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from wherry.oci.errors import Unsupported, WherryError
 from wherry.server.answers import Answer, FileAnswer, failure_of_ours, refusal, send
 from wherry.server.endpoints import base, blobs, catalogue, manifests, referrers, tags, uploads
 from wherry.server.registry import Registry
 from wherry.server.request import Request
-from wherry.server.routes import Endpoint
+from wherry.server.routes import Endpoint, find_route
 from wherry.server.rsgi import HTTPProtocol, Scope
 
 __all__ = ["Application"]
 
+_READS = ("GET", "HEAD")
 _WORTH_READING = 1024 * 1024  # bytes of a body that nobody wants, to keep the connection
 
 _log = logging.getLogger("wherry.server")
@@ -45,7 +46,7 @@ for _methods in _HANDLERS.values():
 
 
 class Application:
-    """One registry, answering. `requests` are the tasks that are at it right now."""
+    """One registry, answering. `requests` are the tasks that read a body, or change something, right now."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -53,33 +54,41 @@ class Application:
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""
+        request = Request(scope, protocol, self._registry.policy.body_timeout)
+        if request.method in _READS:  # nothing of it waits for the client: files are sent behind our back
+            answer = await self._answer(request)
+        else:
+            answer = await self._answer_writer(request)
+        send(answer, protocol, head=request.method == "HEAD")
+
+    async def _answer_writer(self, request: Request) -> Answer | FileAnswer:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # granian runs every request in a task
         self.requests.add(task)
         try:
-            request = Request(scope, protocol, self._registry.policy.body_timeout)
             answer = await self._answer(request)
             if not await request.spend_rest(_WORTH_READING):
                 answer.headers.append(("connection", "close"))
         finally:
             self.requests.discard(task)
-        send(answer, protocol, head=scope.method == "HEAD")
+        return answer
 
     async def _answer(self, request: Request) -> Answer | FileAnswer:
         try:
-            return await self._handle(request)
+            route = request.route = find_route(request.path)
+            methods = _HANDLERS[route.endpoint]
+            handler = methods.get(request.method)
+            if handler is None:
+                return _not_allowed(request, methods)
+            return await handler(self._registry, request)
         except WherryError as failure:
             return refusal(failure)
         except Exception:  # noqa: BLE001  # the last resort: it is logged whole, and the client gets an answer
             _log.exception("%s %s failed", request.method, request.path)
             return failure_of_ours()
 
-    async def _handle(self, request: Request) -> Answer | FileAnswer:
-        methods = _HANDLERS[request.route.endpoint]
-        handler = methods.get(request.method)
-        if handler is None:
-            allowed = ", ".join(methods)
-            endpoint = request.route.endpoint.value
-            failure = Unsupported(f"{request.method} is not for {endpoint}", detail={"allowed": allowed})
-            return refusal(failure, [("allow", allowed)])
-        return await handler(self._registry, request)
+
+def _not_allowed(request: Request, methods: Iterable[str]) -> Answer:
+    allowed = ", ".join(methods)
+    failure = Unsupported(f"{request.method} is not for {request.route.endpoint.value}", detail={"allowed": allowed})
+    return refusal(failure, [("allow", allowed)])

@@ -8,6 +8,7 @@ Spec: RFC 9110, 12.5.1; what other registries do: distribution-spec 1.1, "Conten
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import ManifestInvalid
@@ -21,9 +22,12 @@ __all__ = ["acceptable_child"]
 _USUAL = Platform(os="linux", architecture="amd64")
 
 
-def acceptable_child(content: bytes, media_type: str, accept: Accept) -> Descriptor | None:
+def acceptable_child(content: bytes, media_type: str, headers: Sequence[str]) -> Descriptor | None:
     """The child to send in place of a manifest that the client does not take; None to send the manifest itself."""
-    if accept.takes(media_type) or kind_of(media_type) is not Kind.INDEX:
+    if not headers or kind_of(media_type) is not Kind.INDEX:
+        return None
+    accept = _accept(tuple(headers))
+    if accept.takes(media_type):
         return None
     try:
         children = Manifest(content, media_type).view.manifests
@@ -31,6 +35,12 @@ def acceptable_child(content: bytes, media_type: str, accept: Accept) -> Descrip
         return None
     child = _preferred(children)
     return child if child is not None and accept.takes(child.media_type) else None
+
+
+@lru_cache(maxsize=256)
+def _accept(headers: tuple[str, ...]) -> Accept:
+    """Clients of one kind send the same headers, over and over."""
+    return Accept.parse(headers)
 
 
 def _preferred(children: Sequence[Descriptor]) -> Descriptor | None:

@@ -6,16 +6,16 @@ from functools import cached_property
 from urllib.parse import parse_qs
 
 from wherry.oci.errors import BlobUploadInvalid, PayloadTooLarge, SizeInvalid
-from wherry.server.routes import Route, find_route
+from wherry.server.routes import Route
 from wherry.server.rsgi import HTTPProtocol, Scope
 
 __all__ = ["Request"]
 
-_WITHOUT_BODY = ("GET", "HEAD")
-
 
 class Request:
-    """One request. Header names are asked for in lower case."""
+    """One request. Header names are asked for in lower case. The application sets `route` before it runs an endpoint."""
+
+    route: Route
 
     def __init__(self, scope: Scope, protocol: HTTPProtocol, body_timeout: float) -> None:
         self.method = scope.method
@@ -25,16 +25,6 @@ class Request:
         self._protocol = protocol
         self._body_timeout = body_timeout
         self._came = 0
-
-    @cached_property
-    def route(self) -> Route:
-        """The endpoint, and what the path names.
-
-        Raises:
-            NotFound: there is no such endpoint.
-            InvalidValue: a name, a tag or a digest does not follow its grammar.
-        """
-        return find_route(self.path)
 
     def header(self, name: str) -> str | None:
         """The value of a header; of the first, if it was sent several times."""
@@ -108,8 +98,6 @@ class Request:
 
         A connection that is closed on a client that still writes may lose the answer, and the reason with it.
         """
-        if self.method in _WITHOUT_BODY:
-            return True
         length = self.content_length
         if length == self._came:
             return True

@@ -5,7 +5,6 @@
 from wherry.oci.digest import Digest
 from wherry.oci.errors import ManifestUnknown, PayloadTooLarge
 from wherry.oci.reference import Tag
-from wherry.oci.wire.accept import Accept
 from wherry.server.admission import admit, needs
 from wherry.server.answers import Answer, Headers
 from wherry.server.endpoints.conditions import matches_etag
@@ -76,8 +75,7 @@ def _reference(request: Request) -> Tag | Digest:
 
 
 async def _negotiated(registry: Registry, request: Request, found: StoredManifest) -> StoredManifest:
-    accept = Accept.parse(request.headers("accept"))
-    child = acceptable_child(found.content, found.media_type, accept)
+    child = acceptable_child(found.content, found.media_type, request.headers("accept"))
     if child is None:
         return found
     return await registry.metadata.manifest(request.route.name, child.digest) or found

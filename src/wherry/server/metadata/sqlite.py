@@ -34,8 +34,8 @@ class SQLiteMetadata:
     def __init__(self, engine: Engine, reader: sqlite3.Connection, *, durable: bool) -> None:
         self._engine = engine
         self._reader = reader
-        self._hot = Hot(reader, _HOT)
         self._writer = Writer(engine, durable=durable)
+        self._hot = Hot(self._writer.commits, _HOT)
 
     @classmethod
     def open(cls, path: Path, *, durable: bool) -> Self:

@@ -38,9 +38,14 @@ class Writer:
     def __init__(self, engine: Engine, *, durable: bool) -> None:
         self._engine = engine
         self._durable = durable
+        self._commits = 0
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="wherry-writer", daemon=True)
         self._thread.start()
+
+    def commits(self) -> int:
+        """How many transactions have been committed so far; counted before their callers hear of it."""
+        return self._commits
 
     async def run(self, change: Change[T], *, promised: bool = True) -> T:
         """Run `change` in a transaction; return what it returns, once that is committed.
@@ -89,6 +94,7 @@ class Writer:
             for job in jobs:
                 _run(job, connection, driver)
             driver.execute("COMMIT")
+            self._commits += 1
         except sqlite3.Error as error:  # the disk is full, or broken: nothing of the batch has happened
             if driver.in_transaction:
                 driver.execute("ROLLBACK")

@@ -1,0 +1,108 @@
+"""An upload's bytes in a file.
+
+Writing and hashing of large pieces runs in a thread (hashing lets go of the interpreter's lock above 2 KB); small ones are
+done where they are, because a thread costs more than they do. While a large upload comes in, what is there already goes
+to the disk: so there is little left to wait for at its end.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+from wherry.oci.digest import Digest, Hasher
+from wherry.server.blobs.disk import Disk, disk_trouble, open_file, write_all
+
+__all__ = ["IncomingFile"]
+
+_INLINE = 64 * 1024  # bytes that are hashed and written in less time than a thread takes to wake up
+_READ = 1024 * 1024
+_FLUSH = 8 * 1024 * 1024  # bytes after which it is worth while to begin
+
+
+class IncomingFile:
+    """See `Incoming`. The file is made with the first byte, and open only while it is written.
+
+    `keep` makes a file (descriptor, path, size) the blob of a digest; it blocks.
+    """
+
+    def __init__(self, disk: Disk, path: Path, size: int, keep: Callable[[int, Path, int, Digest], None]) -> None:
+        self.size = size
+        self._disk = disk
+        self._path = path
+        self._keep = keep
+        self._descriptor = -1
+        self._unflushed = 0
+        self._flushing: Future[None] | None = None
+
+    async def append(self, pieces: Sequence[bytes], hasher: Hasher) -> None:
+        length = sum(map(len, pieces))
+        if length > _INLINE:
+            await self._disk.run(lambda: self._append(pieces, length, hasher))
+            return
+        try:
+            self._append(pieces, length, hasher)
+        except OSError as error:
+            raise disk_trouble(error) from error
+
+    async def truncate(self, size: int) -> None:
+        self._cut(self._open(), size)
+
+    async def digest(self, hasher: Hasher) -> None:
+        descriptor = self._open()
+        await self._disk.run(lambda: _hash(descriptor, hasher))
+
+    async def keep(self, digest: Digest) -> None:
+        descriptor = self._open()
+        await self._disk.run(lambda: self._keep(descriptor, self._path, self.size, digest))
+        await self.pause()
+
+    async def pause(self) -> None:
+        if self._flushing is not None:
+            await asyncio.wait([asyncio.wrap_future(self._flushing)])
+            self._flushing = None
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    async def discard(self) -> None:
+        await self.pause()
+        self._path.unlink(missing_ok=True)
+
+    def _open(self) -> int:
+        if self._descriptor < 0:
+            self._descriptor = open_file(self._path, os.O_RDWR | os.O_CREAT)
+            os.lseek(self._descriptor, self.size, os.SEEK_SET)
+        return self._descriptor
+
+    def _append(self, pieces: Sequence[bytes], length: int, hasher: Hasher) -> None:
+        descriptor = self._open()
+        try:
+            write_all(descriptor, pieces)
+        except OSError:
+            self._cut(descriptor, self.size)
+            raise
+        self._flush_early(descriptor, length)
+        for piece in pieces:
+            hasher.update(piece)
+        self.size += length
+
+    def _flush_early(self, descriptor: int, length: int) -> None:
+        self._unflushed += length
+        free = self._flushing is None or self._flushing.done()
+        if self._disk.durable and free and self._unflushed >= _FLUSH:
+            self._flushing = self._disk.begin_flush(descriptor)
+            self._unflushed = 0
+
+    def _cut(self, descriptor: int, size: int) -> None:
+        os.ftruncate(descriptor, size)
+        os.lseek(descriptor, size, os.SEEK_SET)
+        self.size = size
+
+
+def _hash(descriptor: int, hasher: Hasher) -> None:
+    position = 0
+    while piece := os.pread(descriptor, _READ, position):
+        hasher.update(piece)
+        position += len(piece)
