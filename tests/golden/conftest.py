@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from tests.golden.cases import Case, Outcome, Surroundings
 from tests.golden.servers import free_port, ready, served
-
 from wherry.cli import main
 from wherry.server.running import running
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.golden.cases import CASES, Case, differences
 from tests.golden.conftest import Run, replayed
 

@@ -182,7 +182,13 @@ def _manifest(fields: dict[str, bytes]) -> Manifest | None:
 
 def _rebuilt(document: bytes, media_type: str, digest: Digest) -> Manifest | None:
     """The exact bytes of before 23.0, when files held the document alone: one of the layouts that builders write."""
-    for layout in (document, indented(document, LIST_INDENT), indented(document, b"  "), indented(document, TAB)):
+    for layout in (
+        document,
+        compact(document),
+        indented(document, LIST_INDENT),
+        indented(document, b"  "),
+        indented(document, TAB),
+    ):
         if digest.matches(layout):
             return Manifest(layout, media_type)
     return None

@@ -1,0 +1,238 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.content import an_image
+from wherry.oci.dockerdraft import DraftImage
+from wherry.oci.errors import StoreError
+from wherry.oci.reference import Reference
+from wherry.stores.drafts import Drafts, DraftUnknown
+
+LIST = Reference.parse("h.example/team/app:multi")
+FOLDER = "h.example_team_app-multi"
+AMD64 = an_image()
+ARM64 = an_image(platform="linux/arm64/v8")
+
+
+def drafted(reference: str, content=AMD64) -> DraftImage:
+    return DraftImage(reference, content.descriptor, content.manifest)
+
+
+@pytest.fixture
+def drafts(tmp_path: Path) -> Drafts:
+    return Drafts(tmp_path / "docker")
+
+
+def put(drafts: Drafts, *images: DraftImage, name: Reference = LIST) -> None:
+    with drafts.change(name) as draft:
+        for image in images:
+            draft.put(image)
+
+
+def files(drafts: Drafts) -> list[str]:
+    return sorted(str(path.relative_to(drafts.folder)) for path in drafts.folder.rglob("*"))
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() == 0:
+        pytest.skip("root writes everywhere")
+    folder = tmp_path / "read-only"
+    folder.mkdir(mode=0o500)
+    yield folder
+    folder.chmod(0o700)
+
+
+def test_a_draft_is_a_folder_of_files_that_docker_names(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:amd64"), drafted("other/app@sha256:" + "0" * 64))
+    assert files(drafts) == [
+        FOLDER,
+        f"{FOLDER}/h.example_team_app-amd64",
+        f"{FOLDER}/other_app@sha256-{'0' * 64}",
+    ]
+
+
+def test_images_come_back_in_the_order_of_their_file_names(drafts: Drafts) -> None:
+    images = [drafted(f"h.example/team/app:{tag}") for tag in ("b", "a", "a.1")]
+    put(drafts, *images)
+    assert [image.reference[-3:] for image in drafts.images(LIST)] == ["p:a", "a.1", "p:b"]
+    assert drafts.image(LIST, Reference.parse("h.example/team/app:b")) == images[0]
+
+
+def test_reading_needs_no_folder_and_makes_none(drafts: Drafts) -> None:
+    with pytest.raises(DraftUnknown, match=r"^No such manifest: h\.example/team/app:multi$"):
+        drafts.images(LIST)
+    with pytest.raises(DraftUnknown, match=r"^No such manifest: h\.example/team/app:x$"):
+        drafts.image(LIST, Reference.parse("h.example/team/app:x"))
+    assert not drafts.exists(LIST)
+    assert drafts.listed() == []
+    assert not drafts.folder.parent.exists()
+
+
+def test_an_empty_folder_is_an_empty_draft(drafts: Drafts) -> None:
+    (drafts.folder / FOLDER).mkdir(parents=True)
+    assert drafts.images(LIST) == ()
+    assert drafts.exists(LIST)
+
+
+def test_nothing_changes_when_the_change_fails(drafts: Drafts) -> None:
+    def fail(name: Reference) -> None:
+        with drafts.change(name) as draft:
+            draft.put(drafted("h.example/team/app:arm64", ARM64))
+            draft.drop(draft.images[0])
+            raise RuntimeError
+
+    put(drafts, drafted("h.example/team/app:amd64"))
+    before = files(drafts)
+    for name in (LIST, Reference.parse("h.example/new:1")):
+        with pytest.raises(RuntimeError):
+            fail(name)
+        assert files(drafts) == before
+
+
+def test_what_a_dead_process_has_left_is_cleared_away(drafts: Drafts) -> None:
+    (drafts.folder / ".wherry-new").mkdir(parents=True)
+    (drafts.folder / ".wherry-new" / "half").write_bytes(b"{")
+    (drafts.folder / ".wherry-file").write_bytes(b"{")
+    assert drafts.listed() == []
+    put(drafts, drafted("h.example/team/app:amd64"))
+    assert files(drafts) == [FOLDER, f"{FOLDER}/h.example_team_app-amd64"]
+
+
+def test_unknown_files_in_a_draft_stay(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:amd64"))
+    (drafts.folder / FOLDER / ".DS_Store").write_bytes(b"\0")
+    put(drafts, drafted("h.example/team/app:arm64", ARM64))
+    assert f"{FOLDER}/.DS_Store" in files(drafts)
+    assert len(drafts.images(LIST)) == 2
+
+
+def test_processes_that_change_a_draft_at_once_never_lose_an_image(drafts: Drafts) -> None:
+    program = (
+        "import sys; from pathlib import Path; from tests.stores.test_drafts import LIST, drafted;"
+        "from wherry.stores.drafts import Drafts\n"
+        "for number in range(10):\n"
+        "    with Drafts(Path(sys.argv[1])).change(LIST) as draft:\n"
+        "        draft.put(drafted(f'h.example/team/app:{sys.argv[2]}-{number}'))\n"
+    )
+    root = Path(__file__).parents[2]
+    arguments = [sys.executable, "-c", program, str(drafts.folder.parent)]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    processes = [subprocess.Popen([*arguments, name], cwd=root, env=environment) for name in ("a", "b", "c")]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert len(drafts.images(LIST)) == 30
+
+
+def test_a_damaged_file_is_named_and_the_draft_can_be_removed(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:amd64"))
+    damaged = drafts.folder / FOLDER / "h.example_team_app-amd64"
+    damaged.write_bytes(b"{not json")
+    with pytest.raises(StoreError, match=r"h\.example_team_app-amd64 is damaged: ") as refusal:
+        drafts.images(LIST)
+    assert "manifest rm" in str(refusal.value.hint)
+    with pytest.raises(StoreError, match="is damaged"):
+        put(drafts, drafted("h.example/team/app:arm64", ARM64))
+    drafts.remove(LIST)
+    assert files(drafts) == []
+    with pytest.raises(DraftUnknown):
+        drafts.remove(LIST)
+
+
+def test_a_file_where_a_draft_would_be_is_an_error_that_names_it(drafts: Drafts) -> None:
+    drafts.folder.mkdir(parents=True)
+    (drafts.folder / FOLDER).write_bytes(b"")
+    with pytest.raises(StoreError, match=FOLDER):
+        drafts.images(LIST)
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_a_way_out(read_only: Path) -> None:
+    drafts = Drafts(read_only)
+    with pytest.raises(StoreError, match=str(read_only)) as refusal:
+        put(drafts, drafted("h.example/team/app:amd64"))
+    assert "DOCKER_CONFIG" in str(refusal.value.hint)
+
+
+def test_a_file_in_the_way_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifests").write_bytes(b"")
+    with pytest.raises(StoreError, match="manifests"):
+        put(Drafts(tmp_path), drafted("h.example/team/app:amd64"))
+
+
+def test_lists_that_docker_would_keep_in_one_folder_are_told_apart(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:amd64"))
+    same = Reference.parse("h.example/team_app:multi")
+    assert not drafts.exists(same)
+    for attempt in (drafts.images, lambda name: put(drafts, drafted("x/y:1"), name=name)):
+        with pytest.raises(StoreError, match=r"the draft of h\.example/team/app:multi stands where that of"):
+            attempt(same)
+    with pytest.raises(DraftUnknown):
+        drafts.remove(same)
+    assert len(drafts.images(LIST)) == 1
+
+
+def test_a_folder_that_docker_made_anew_is_taken_at_its_word(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:amd64"))
+    old = drafts.folder / FOLDER
+    old.rename(drafts.folder / "aside")  # keeps the inode in use
+    old.mkdir()
+    assert drafts.images(Reference.parse("h.example/team_app:multi")) == ()
+
+
+def test_images_that_docker_would_keep_in_one_file_are_told_apart(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:1"))
+    with pytest.raises(StoreError, match="have the same file in docker's drafts"):
+        put(drafts, drafted("h.example/team_app:1"))
+    with pytest.raises(DraftUnknown):
+        drafts.image(LIST, Reference.parse("h.example/team_app:1"))
+
+
+def test_a_name_that_no_file_can_have_is_an_error(drafts: Drafts) -> None:
+    long = Reference.parse("h.example/" + "a/" * 110 + "a:" + "t" * 128)
+    with pytest.raises(StoreError, match="too long"):
+        put(drafts, drafted("h.example/team/app:1"), name=long)
+
+
+def test_drafts_are_listed_by_the_names_that_wherry_notes(drafts: Drafts) -> None:
+    second = Reference.parse("a.example/x_y:1-2")
+    put(drafts, drafted("h.example/team/app:amd64"))
+    put(drafts, drafted("h.example/team/app:amd64"), name=second)
+    assert [(each.name, each.folder.name) for each in drafts.listed()] == [
+        (str(second), "a.example_x_y-1-2"),
+        (str(LIST), FOLDER),
+    ]
+
+
+def test_the_name_of_a_draft_of_dockers_is_derived_where_its_images_tell(drafts: Drafts) -> None:
+    for folder, reference in (("h.io_a_b-1-2", "h.io/a/b:x"), ("h.io_c-1", "h.io/d:1")):
+        (drafts.folder / folder).mkdir(parents=True)
+        (drafts.folder / folder / "file").write_bytes(drafted(reference).encode())
+    assert [each.name for each in drafts.listed()] == ["h.io/a/b:1-2", None]
+
+
+def test_a_listed_draft_can_be_removed_whatever_its_name(drafts: Drafts) -> None:
+    (drafts.folder / "h_c-1").mkdir(parents=True)
+    (drafts.folder / "h_c-1" / "file").write_bytes(b"damaged")
+    [listed] = drafts.listed()
+    with pytest.raises(StoreError, match="is damaged"):
+        listed.images()
+    drafts.remove_listed(listed)
+    drafts.remove_listed(listed)
+    assert drafts.listed() == []
+
+
+def test_files_are_replaced_whole(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:amd64"))
+    file = drafts.folder / FOLDER / "h.example_team_app-amd64"
+    inode = file.stat().st_ino
+    with file.open("rb") as reader:
+        put(drafts, drafted("h.example/team/app:amd64", ARM64))
+        assert json.loads(reader.read())["Descriptor"]["digest"] == str(AMD64.digest), (
+            "a reader sees the old or the new"
+        )
+    assert json.loads(file.read_bytes())["Descriptor"]["digest"] == str(ARM64.digest)
+    assert file.stat().st_ino != inode
