@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-from wherry.oci.errors import Unsupported, WherryError
+from wherry.oci.errors import Unavailable, Unsupported, WherryError
 from wherry.server.answers import Answer, FileAnswer, failure_of_ours, refusal, send
 from wherry.server.endpoints import base, blobs, catalogue, manifests, referrers, tags, uploads
 from wherry.server.registry import Registry
@@ -46,11 +46,18 @@ for _methods in _HANDLERS.values():
 
 
 class Application:
-    """One registry, answering. `requests` are the tasks that read a body, or change something, right now."""
+    """One registry, answering."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self.requests: set[asyncio.Task[object]] = set()
+        self._writers: set[asyncio.Task[object]] = set()  # that read a body, or change something, right now
+        self._abandoned = False
+
+    def abandon(self) -> None:
+        """Wait for no client any more: requests that are under way are answered with 503."""
+        self._abandoned = True
+        for task in self._writers:
+            task.cancel()
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""
@@ -64,13 +71,17 @@ class Application:
     async def _answer_writer(self, request: Request) -> Answer | FileAnswer:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # granian runs every request in a task
-        self.requests.add(task)
+        self._writers.add(task)
         try:
             answer = await self._answer(request)
             if not await request.spend_rest(_WORTH_READING):
                 answer.headers.append(("connection", "close"))
+        except asyncio.CancelledError:
+            if not self._abandoned:
+                raise
+            answer = refusal(Unavailable("the registry is stopping"), [("connection", "close")])
         finally:
-            self.requests.discard(task)
+            self._writers.discard(task)
         return answer
 
     async def _answer(self, request: Request) -> Answer | FileAnswer:

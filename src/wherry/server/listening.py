@@ -22,6 +22,8 @@ from wherry.server.application import Application
 __all__ = ["CannotListen", "listen", "serving"]
 
 _BACKLOG = 2048
+_STALLED = 300  # seconds until a connection is given up whose client takes nothing of what is sent to it
+_LAST = 1.0  # seconds to write the last answers
 
 
 class CannotListen(WherryError):
@@ -45,6 +47,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Connections inherit it. A file is sent as head and body; without it the body waits 40 ms for the head's ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _give_up_stalled_clients(listener)
         listener.bind(address)
         listener.listen(_BACKLOG)
         listener.setblocking(False)
@@ -53,6 +56,13 @@ def listen(host: str, port: int) -> socket.socket:
         reason, hint = _REASONS.get(error.errno or 0, (error.strerror, None))
         raise CannotListen(f"cannot listen on {host}:{port}: {reason}", hint=hint) from error
     return listener
+
+
+def _give_up_stalled_clients(listener: socket.socket) -> None:
+    """Connections take these options over from the socket that they were accepted on."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STALLED * 1000)
 
 
 _REASONS = {
@@ -66,19 +76,48 @@ _REASONS = {
 async def serving(application: Application, listener: socket.socket, *, patience: float) -> AsyncIterator[None]:
     """Answer requests until the block ends; then drain: take no new connections, and let what runs finish.
 
-    Requests that take longer than `patience` seconds then are cancelled. The socket is closed at the end.
+    Requests that take longer than `patience` seconds then are refused, and connections that take longer still are left
+    to end with the process. The socket is closed at the end.
     """
     server = _Server(application, listener)
+    address = listener.getsockname()
     task = asyncio.create_task(server.serve())
     try:
+        await _first_answer(address, task)
         yield
     finally:
         server.interrupt()
-        _, unfinished = await asyncio.wait([task], timeout=patience)
-        if unfinished:
-            for request in list(application.requests):
-                request.cancel()
-        await task
+        if not await _ended(task, patience):
+            application.abandon()
+        if not await _ended(task, _LAST):  # a client that does not read what it asked for
+            server.kill()
+            task.cancel()
+            await asyncio.wait([task])
+        elif not task.cancelled():
+            task.result()
+
+
+async def _first_answer(address: tuple[str, int], server: asyncio.Task[None]) -> None:
+    """Wait until the server answers; raise what it raises if it ends instead."""
+    probe = asyncio.create_task(_ask(*address[:2]))
+    await asyncio.wait([probe, server], return_when=asyncio.FIRST_COMPLETED)
+    if server.done():
+        probe.cancel()
+        server.result()
+    await probe
+
+
+async def _ask(host: str, port: int) -> None:
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def _ended(task: asyncio.Task[None], seconds: float) -> bool:
+    done, _ = await asyncio.wait([task], timeout=seconds)
+    return bool(done)
 
 
 class _Server(Server):
@@ -100,6 +139,12 @@ class _Server(Server):
         """Stop accepting, and end `serve` when all requests are answered."""
         self.interrupt_signal = True
         self.main_loop_interrupt.set()
+
+    def kill(self) -> None:
+        """Wait for no connection any more."""
+        workers: list[Any] = self.wrks
+        for worker in workers:
+            worker.kill()
 
     def _init_shared_socket(self) -> None:
         # Granian's workers own the file descriptor from here on, and close it.

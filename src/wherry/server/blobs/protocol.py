@@ -53,6 +53,9 @@ class Blobs(Protocol):
     async def find(self, digest: Digest) -> LocalFile | None:
         """A kept blob."""
 
+    async def at_hand(self, digest: Digest, size: int) -> bytes | None:
+        """The content of a small kept blob of that size, if it can be had without waiting."""
+
     async def keep(self, digest: Digest, content: bytes) -> None:
         """Keep a small blob at once; the caller has checked its digest."""
 

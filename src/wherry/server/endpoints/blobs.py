@@ -12,7 +12,10 @@ from wherry.server.endpoints.conditions import asked_range, matches_etag
 from wherry.server.registry import Registry
 from wherry.server.request import Request
 
-__all__ = ["delete_blob", "held_blob", "show_blob"]
+__all__ = ["delete_blob", "show_blob"]
+
+_SMALL = 64 * 1024
+"""Bytes that are sent from here; what is larger is a file, which the HTTP server reads by itself."""
 
 _log = logging.getLogger("wherry.server")
 
@@ -21,7 +24,7 @@ async def show_blob(registry: Registry, request: Request) -> Answer | FileAnswer
     """A blob, or one range of it."""
     digest = request.route.digest
     assert digest is not None  # noqa: S101  # the route of this endpoint has one
-    blob = await held_blob(registry, request.route.name, digest)
+    size = await _held_size(registry, request.route.name, digest)
     text = str(digest)
     headers: Headers = [
         ("docker-content-digest", text),
@@ -33,12 +36,17 @@ async def show_blob(registry: Registry, request: Request) -> Answer | FileAnswer
         return Answer(304, headers)
     headers.append(("content-type", OCTET_STREAM))
     try:
-        span = read_download_range(asked_range(request, text), blob.size)
+        span = read_download_range(asked_range(request, text), size)
     except RangeInvalid as failure:
-        return refusal(failure, [("content-range", f"bytes */{blob.size}")])
+        return refusal(failure, [("content-range", f"bytes */{size}")])
+    if span is None and size <= _SMALL:
+        content = await registry.blobs.at_hand(digest, size)
+        if content is not None:
+            return Answer(200, headers, content)
+    blob = await _undamaged(registry, request.route.name, digest, size)
     if span is None:
         return FileAnswer(200, headers, blob.path, blob.size)
-    headers.append(("content-range", f"bytes {span.start}-{span.stop - 1}/{blob.size}"))
+    headers.append(("content-range", f"bytes {span.start}-{span.stop - 1}/{size}"))
     return FileAnswer(206, headers, blob.path, blob.size, span)
 
 
@@ -50,16 +58,21 @@ async def delete_blob(registry: Registry, request: Request) -> Answer:
     return Answer(202)
 
 
-async def held_blob(registry: Registry, repository: str, digest: Digest) -> LocalFile:
-    """A blob that a repository holds.
-
-    Raises:
-        BlobUnknown: it does not; or the bytes are lost or cut, and then a new push brings them back.
-    """
+async def _held_size(registry: Registry, repository: str, digest: Digest) -> int:
     size = await registry.metadata.blob_size(repository, digest)
-    if size is not None:
-        blob = await registry.blobs.find(digest)
-        if blob is not None and blob.size == size:
-            return blob
-        _log.error("blob %s of %s is damaged: %s where %d bytes should be", digest, repository, blob, size)
-    raise BlobUnknown("the repository does not hold this blob", detail={"name": repository, "digest": str(digest)})
+    if size is None:
+        raise _unknown(repository, digest)
+    return size
+
+
+async def _undamaged(registry: Registry, repository: str, digest: Digest, size: int) -> LocalFile:
+    """The file of a blob; if it is lost or cut, the blob is unknown, and then a new push brings it back."""
+    blob = await registry.blobs.find(digest)
+    if blob is not None and blob.size == size:
+        return blob
+    _log.error("blob %s of %s is damaged: %s where %d bytes should be", digest, repository, blob, size)
+    raise _unknown(repository, digest)
+
+
+def _unknown(repository: str, digest: Digest) -> BlobUnknown:
+    return BlobUnknown("the repository does not hold this blob", detail={"name": repository, "digest": str(digest)})

@@ -1,6 +1,7 @@
 """How the schema came to be, step by step, for Alembic; run when a registry opens its database."""
 
 from pathlib import Path
+from threading import Lock
 
 from alembic import command
 from alembic.config import Config
@@ -13,6 +14,9 @@ from wherry.oci.errors import StoreError
 __all__ = ["migrate"]
 
 
+_one_at_a_time = Lock()  # Alembic keeps the migration that runs in a global
+
+
 def migrate(engine: Engine) -> None:
     """Bring a database to the newest schema, in one transaction.
 
@@ -21,7 +25,7 @@ def migrate(engine: Engine) -> None:
     """
     place = engine.url.database
     try:
-        with engine.connect() as connection:
+        with _one_at_a_time, engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             configuration = Config(attributes={"connection": connection})
             configuration.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
