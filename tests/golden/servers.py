@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 from tests.golden.cases import Case
 from wherry.oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 
-__all__ = ["fetch", "fill", "free_port", "ready", "served"]
+__all__ = ["fetch", "fill", "free_port", "ready", "recorded", "served"]
 
 TLS_HANDSHAKE = b"\x16"
 
@@ -39,6 +39,14 @@ def served(case: Case, registry: str) -> Iterator[str]:
             return
         with _listening(_MountRefuser, registry=registry) as address:
             yield address
+
+
+@contextmanager
+def recorded(registry: str) -> Iterator[tuple[str, list[str]]]:
+    """An address that leads to a registry, and the requests that came by it: `GET /v2/…`, without queries."""
+    requests: list[str] = []
+    with _listening(_Recorder, registry=registry, requests=requests) as address:
+        yield address, requests
 
 
 def fill(registry: str, case: Case, *, renamed: Mapping[str, str] | None = None) -> None:
@@ -137,7 +145,8 @@ class _PlainOnly(BaseHTTPRequestHandler):
         self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        if "Content-Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
@@ -196,28 +205,24 @@ class _Stub(_PlainOnly):
         self.answer(404, body, {"Content-Type": "application/json"})
 
 
-class _MountRefuser(_PlainOnly):
-    """Passes everything on to a registry, except that mounts become uploads."""
+class _PassingOn(_PlainOnly):
+    """Passes everything on to a registry."""
 
     registry: str
 
     def handle_any(self) -> None:
-        path = urlsplit(self.path).path if "mount=" in self.path else self.path
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _OF_ONE_CONNECTION}
+        body = self._whole_body()
         connection = http.client.HTTPConnection(self.registry, timeout=30)
         try:
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
-            if "mount=" in self.path:
-                headers["Content-Length"] = "0"
-            connection.request(self.command, path, self._whole_body(), headers)
+            connection.request(self.command, self.path, body, {**headers, "Content-Length": str(len(body))})
             answer = connection.getresponse()
             content = answer.read()
         finally:
             connection.close()
-        kept = {
-            name: value
-            for name, value in answer.headers.items()
-            if name.lower() not in ("transfer-encoding", "connection", "content-length")
-        }
+        kept = {name: value for name, value in answer.headers.items() if name.lower() not in _OF_ONE_CONNECTION}
+        if self.command == "HEAD":
+            kept["Content-Length"] = answer.headers["Content-Length"]
         self.answer(answer.status, content, kept)
 
     def _whole_body(self) -> bytes:
@@ -229,3 +234,25 @@ class _MountRefuser(_PlainOnly):
             self.rfile.readline()
         self.rfile.readline()
         return b"".join(pieces)
+
+
+class _Recorder(_PassingOn):
+    """And notes what passes."""
+
+    requests: list[str]
+
+    def handle_any(self) -> None:
+        self.requests.append(f"{self.command} {urlsplit(self.path).path}")
+        super().handle_any()
+
+
+class _MountRefuser(_PassingOn):
+    """Except that mounts become uploads."""
+
+    def handle_any(self) -> None:
+        if "mount=" in self.path:
+            self.path = urlsplit(self.path).path
+        super().handle_any()
+
+
+_OF_ONE_CONNECTION = ("connection", "content-length", "transfer-encoding")

@@ -13,7 +13,7 @@ from wherry.cli.failures import ExitCode, Manner, report, say
 from wherry.cli.lazy import LazyGroup
 from wherry.cli.manifest.references import Misnamed
 from wherry.cli.options import exit_codes_option
-from wherry.oci.errors import InvalidReference, NotFound, RegistryError, Unauthorized, WherryError
+from wherry.oci.errors import NotFound, RegistryError, Unauthorized, WherryError
 from wherry.stores.drafts import AmendRefused, DraftUnknown, EmptyDraft, NoPlatform
 
 __all__ = ["DockerCommand", "DockerGroup", "docker_words", "tell"]
@@ -131,7 +131,7 @@ def tell(error: WherryError) -> None:
 
 def docker_words(error: WherryError) -> str | None:
     """The line that docker prints for an error; None if it has none, or one that says nothing."""
-    if isinstance(error, InvalidReference):
+    if isinstance(error, Misnamed):
         return _reference_words(error)
     if isinstance(error, AmendRefused | DraftUnknown | EmptyDraft | NoPlatform):
         return error.message
@@ -146,9 +146,8 @@ def docker_words(error: WherryError) -> str | None:
     return None
 
 
-def _reference_words(error: InvalidReference) -> str:
-    prefix = error.prefix if isinstance(error, Misnamed) else ""
-    words = f"{prefix}invalid reference format"
+def _reference_words(error: Misnamed) -> str:
+    words = f"{error.prefix}invalid reference format"
     return f"{words}: {error.reason}" if error.text else words
 
 
