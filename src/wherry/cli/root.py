@@ -22,6 +22,9 @@ COMMANDS = {
 
 ALIASES = {"cp": "copy"}
 
+COMPLETION = "_WHERRY_COMPLETE"
+"""Set by the shell's completion script (click's convention)."""
+
 
 @click.group(
     cls=LazyGroup,
@@ -38,7 +41,16 @@ def root() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; a command's own code is the integer that it returns."""
+    if COMPLETION in os.environ:
+        root.main(list(arguments), prog_name="wherry")  # answers the shell, and exits
     manner = Manner.of(os.environ)
-    return guarded(
-        lambda: exit_code_of(root.main(list(arguments), prog_name="wherry", standalone_mode=False, obj=manner)), manner
-    )
+    return guarded(lambda: _dispatch(list(arguments), manner), manner)
+
+
+def _dispatch(arguments: list[str], manner: Manner) -> int:
+    """What click's own `main` does, but for its way with failures: it takes a broken pipe for one, and exits."""
+    try:
+        with root.make_context("wherry", arguments, obj=manner) as context:
+            return exit_code_of(root.invoke(context))
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code

@@ -1,0 +1,3 @@
+"""A command whose extra is not installed."""
+
+import absent_module  # noqa: F401

@@ -1,0 +1,69 @@
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+
+from wherry import __version__
+from wherry.cli.lazy import Place
+from wherry.cli.root import ALIASES, COMMANDS
+
+
+async def test_help_lists_every_command(wherry) -> None:
+    done = await wherry("--help")
+    assert (done.code, done.err) == (0, "")
+    for name, place in COMMANDS.items():
+        assert any(line.split()[:1] in ([name], [f"{name},"]) and place.summary in line for line in done.lines)
+
+
+def test_help_imports_no_command() -> None:
+    program = (
+        "import sys; from wherry.cli import main; main(['--help']);"
+        "print(*[name for name in sys.modules if name.startswith(('wherry.stores', 'wherry.ops', 'asyncio'))])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert loaded.stdout.splitlines()[-1] == ""
+
+
+async def test_version_is_a_result(wherry) -> None:
+    done = await wherry("--version")
+    assert (done.code, done.lines, done.err) == (0, [f"wherry {__version__}"], "")
+
+
+async def test_without_a_command_there_is_help_and_code_2(wherry) -> None:
+    done = await wherry()
+    assert (done.code, done.out) == (2, b"")
+    assert done.err.startswith("Usage: wherry")
+
+
+async def test_an_unknown_command_is_two_lines(wherry) -> None:
+    done = await wherry("push")
+    assert (done.code, done.out) == (2, b"")
+    assert [line.partition(":")[0] for line in done.err.splitlines()] == ["wherry", "try"]
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *ALIASES])
+async def test_every_command_explains_itself(wherry, name) -> None:
+    done = await wherry(name, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert f"Usage: wherry {name}" in done.lines[0]
+
+
+def test_an_extra_that_is_not_installed_is_named() -> None:
+    with pytest.raises(
+        click.ClickException, match=r"absent_module is not installed\ntry: pip install 'wherry\[more\]'"
+    ):
+        Place("tests.cli.needs_absent_module:command", "…", extra="more").load()
+
+
+def test_a_place_without_its_module_is_a_bug() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        Place("wherry.cli.absent:command", "…", extra="more").load()
+
+
+def test_the_shell_can_complete_commands() -> None:
+    environment = os.environ | {"_WHERRY_COMPLETE": "bash_complete", "COMP_WORDS": "wherry man", "COMP_CWORD": "1"}
+    command = [sys.executable, "-c", "from wherry.cli import main; main()"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "plain,manifest\n"
