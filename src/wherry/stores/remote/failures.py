@@ -31,12 +31,12 @@ class Refused(ConnectionFailed):
 
 
 _CERTIFICATES = (
-    ("UnknownIssuer", "is signed by an authority that this machine does not trust"),
-    ("CaUsedAsEndEntity", "is self-signed"),
-    ("NotValidForName", "is for another host name"),
-    ("Expired", "has expired"),
-    ("NotValidYet", "is not valid yet"),
-    ("Revoked", "is revoked"),
+    (re.compile("UnknownIssuer"), "is signed by an authority that this machine does not trust"),
+    (re.compile("CaUsedAsEndEntity"), "is self-signed"),
+    (re.compile("not valid for name|NotValidForName"), "is for another host name"),
+    (re.compile("not valid yet|NotValidYet"), "is not valid yet"),
+    (re.compile("certificate expired|Expired"), "has expired"),
+    (re.compile("revoked|Revoked"), "is revoked"),
 )
 _TRUST = "add its authority to the system's trusted ones (or name it in SSL_CERT_FILE), or use --insecure"
 
@@ -79,10 +79,10 @@ def broken_off(error: BaseException, place: str) -> ConnectionFailed:
 
 
 def _untrusted(causes: str, place: str) -> TLSFailed:
-    for name, words in _CERTIFICATES:
-        if name in causes:
+    for pattern, words in _CERTIFICATES:
+        if pattern.search(causes):
             return TLSFailed(f"{place}: the certificate {words}", registry=place, hint=_TRUST)
-    reason = re.sub(r".*peer certificate: ", "", causes.rpartition("; ")[2])
+    reason = causes.rpartition("peer certificate: ")[2]
     return TLSFailed(f"{place}: the certificate is not trusted ({reason})", registry=place, hint=_TRUST)
 
 

@@ -7,7 +7,8 @@ Spec: distribution-spec 1.1, "Listing Referrers", "Pushing Manifests with Subjec
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 from urllib.parse import quote
 
 from wherry.oci.descriptor import Descriptor
@@ -17,6 +18,7 @@ from wherry.oci.errors import InvalidDescriptor, ManifestInvalid, NotFound, Regi
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import OCI_INDEX, Kind
 from wherry.oci.reference import Reference, Tag
+from wherry.stores.referring import as_referrer
 from wherry.stores.remote.listing import bad_list, pages
 from wherry.stores.remote.manifests import Manifests
 from wherry.stores.remote.scopes import pull
@@ -24,6 +26,7 @@ from wherry.stores.remote.session import Request, Session
 
 __all__ = ["Referrers", "fallback_tag"]
 
+_EMPTY: Mapping[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
 _NO_API = frozenset((400, 404, 405, 501))
 """How registries answer that have no referrers API (404 by the specification)."""
 
@@ -57,27 +60,21 @@ class Referrers:
             else:
                 learnt.referrers = True
                 return
-        for descriptor in await self._by_tag(subject):
+        index = await self._fallback(subject)
+        for descriptor in () if index is None else index.view.manifests:
             if artifact_type in {None, descriptor.artifact_type}:
                 yield descriptor
 
     async def add(self, manifest: Manifest) -> None:
         """List a manifest under its subject's fallback tag, for a registry that does not by itself."""
-        view = manifest.view
-        if view.subject is None:
+        subject = manifest.view.subject
+        if subject is None:
             return
-        described = Descriptor(
-            manifest.media_type,
-            manifest.digest,
-            len(manifest.content),
-            annotations=view.annotations,
-            artifact_type=view.artifact_type,
-        )
         async with self._changing:
-            present = await self._by_tag(view.subject.digest)
-            if any(each.digest == manifest.digest for each in present):
-                return
-            await self._manifests.put(_index((*present, described)), (fallback_tag(view.subject.digest),))
+            index = await self._fallback(subject.digest)
+            entries = _entries(index)
+            if str(manifest.digest) not in {entry["digest"] for entry in entries}:
+                await self._change(subject.digest, index, [*entries, as_referrer(manifest).to_json()])
 
     async def remove(self, manifest: Manifest) -> None:
         """Take a deleted manifest off its subject's fallback tag."""
@@ -85,10 +82,16 @@ class Referrers:
         if subject is None:
             return
         async with self._changing:
-            present = await self._by_tag(subject.digest)
-            kept = tuple(each for each in present if each.digest != manifest.digest)
-            if kept != present:
-                await self._manifests.put(_index(kept), (fallback_tag(subject.digest),))
+            index = await self._fallback(subject.digest)
+            entries = _entries(index)
+            kept = [entry for entry in entries if entry["digest"] != str(manifest.digest)]
+            if len(kept) < len(entries):
+                await self._change(subject.digest, index, kept)
+
+    async def _change(self, subject: Digest, index: Manifest | None, entries: list[Any]) -> None:
+        document = _EMPTY if index is None else index.document
+        changed = Manifest(encode({**document, "manifests": entries}), OCI_INDEX)
+        await self._manifests.put(changed, (fallback_tag(subject),))
 
     async def _by_api(self, subject: Digest, artifact_type: str | None) -> AsyncIterator[Descriptor]:
         query = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
@@ -108,21 +111,22 @@ class Referrers:
                 if filtered or artifact_type in {None, descriptor.artifact_type}:
                     yield descriptor
 
-    async def _by_tag(self, subject: Digest) -> tuple[Descriptor, ...]:
+    async def _fallback(self, subject: Digest) -> Manifest | None:
+        """The index under the fallback tag. What is there but is no index (some registries read the tag as a digest) is
+        not ours.
+        """
         tag = fallback_tag(subject)
         try:
             index = await self._manifests.manifest(tag)
-            if index.kind is Kind.INDEX:
-                return index.view.manifests
+            kind = index.view.kind
         except NotFound:
-            return ()
+            return None
         except ManifestInvalid as error:
-            raise UnexpectedResponse(
-                f"{self._reference.at(tag)}: the referrers' index is invalid: {error.message}"
-            ) from error
-        return ()
+            place = self._reference.at(tag)
+            raise UnexpectedResponse(f"{place}: the referrers' index is invalid: {error.message}") from error
+        return index if kind is Kind.INDEX else None
 
 
-def _index(manifests: tuple[Descriptor, ...]) -> Manifest:
-    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [each.to_json() for each in manifests]}
-    return Manifest(encode(document), OCI_INDEX)
+def _entries(index: Manifest | None) -> list[Any]:
+    """The descriptors of an index as JSON objects; its view has been looked at, so they are well-formed."""
+    return [] if index is None else list(index.document.get("manifests") or ())

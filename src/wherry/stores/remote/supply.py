@@ -27,9 +27,13 @@ class Supply:
         self.position = 0
         self._place = f"{place}: blob {blob.digest}"
         self._content = content
-        self._queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(_AHEAD)
+        self._queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(_AHEAD)
         self._kept: list[bytes] = []
         self._rest = b""
+        self._is_over = False
+        self._failure: Exception | None = None
+        self._filling = asyncio.Lock()
+        self._turn = 0
         self._reader: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -49,8 +53,9 @@ class Supply:
         return sum(map(len, self._kept)) == self.position
 
     def rewind(self) -> None:
-        """Start again from the first byte."""
+        """Start again from the first byte. Whoever still takes pieces, for a request that is over, gets no more."""
         assert self.can_rewind  # noqa: S101  # callers ask first
+        self._turn += 1
         self._rest = b"".join((*self._kept, self._rest))
         self._kept.clear()
         self.position = 0
@@ -61,19 +66,50 @@ class Supply:
         Raises:
             SizeMismatch: the content ends before them, or goes on after the blob's last byte.
         """
-        stop = self.position + size
+        turn, stop = self._turn, self.position + size
         while self.position < stop:
-            piece = self._rest or await self._next()
-            self._rest = piece[stop - self.position :]
-            piece = piece[: stop - self.position]
-            self._keep(piece)
-            self.position += len(piece)
+            await self._fill()
+            if turn != self._turn:
+                return
+            piece = self._taken(stop - self.position)
             if self.position == self.size:
-                await self._end()
+                await self._agree()
+                if turn != self._turn:
+                    return
             yield piece
 
+    def _taken(self, most: int) -> bytes:
+        if not self._rest:
+            raise self._failure or SizeMismatch(f"{self._place} ended after {self.position} of {self.size} bytes")
+        piece, self._rest = self._rest[:most], self._rest[most:]
+        if self.can_rewind and self.position + len(piece) <= _KEPT:
+            self._kept.append(piece)
+        else:
+            self._kept.clear()
+        self.position += len(piece)
+        return piece
+
+    async def _fill(self) -> None:
+        """See that there is a rest to take from, if the content is not over. It belongs to whoever has the turn then."""
+        async with self._filling:
+            if self._rest or self._is_over:
+                return
+            piece = await self._queue.get()
+            if isinstance(piece, bytes):
+                self._rest = piece
+            else:
+                self._is_over, self._failure = True, piece
+
+    async def _agree(self) -> None:
+        """Before the last piece leaves: nothing may follow it, and whoever verifies the content must have agreed."""
+        await self._fill()
+        if self._failure is not None:
+            raise self._failure
+        if self._rest:
+            raise SizeMismatch(f"{self._place} is longer than the {self.size} bytes of its descriptor")
+
     async def _read(self) -> None:
-        last: BaseException | None = None
+        last: Exception | None = None
         try:
             async for piece in self._content:
                 if piece:
@@ -84,28 +120,6 @@ class Supply:
             if isinstance(self._content, AsyncGenerator):
                 await self._content.aclose()  # frees what it reads from, now and not when it is collected
         await self._queue.put(last)
-
-    async def _next(self) -> bytes:
-        piece = await self._queue.get()
-        if piece is None:
-            raise SizeMismatch(f"{self._place} ended after {self.position} of {self.size} bytes")
-        if isinstance(piece, BaseException):
-            raise piece
-        return piece
-
-    async def _end(self) -> None:
-        """Before the last piece leaves: nothing may follow it, and whoever verifies the content must have agreed."""
-        piece = b"more" if self._rest else await self._queue.get()
-        if isinstance(piece, BaseException):
-            raise piece
-        if piece is not None:
-            raise SizeMismatch(f"{self._place} is longer than the {self.size} bytes of its descriptor")
-
-    def _keep(self, piece: bytes) -> None:
-        if self.can_rewind and self.position + len(piece) <= _KEPT:
-            self._kept.append(piece)
-        else:
-            self._kept.clear()
 
 
 class Part:

@@ -8,6 +8,8 @@ measured here instead: from the last byte that was handed over, or asked for.
 """
 
 import asyncio
+import sys
+import threading
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Protocol
@@ -27,6 +29,7 @@ __all__ = ["PIECE", "Answer", "Body", "Transport"]
 PIECE = 1024 * 1024
 """How many bytes of a blob travel as one piece."""
 
+_LONGEST_FAREWELL = 50
 _IDLE = timedelta(seconds=20)  # less than what servers and load balancers wait before they close an idle connection
 _KEEPALIVE = timedelta(seconds=30)
 
@@ -134,7 +137,8 @@ class Transport:
         builder = self._pool(verify=verify, direct=direct).request(method, url).headers(headers)
         patience = asyncio.timeout(self._silence)
         if isinstance(body, bytes):
-            builder = builder.body_bytes(body)
+            # also where it is 0, which pyreqwest leaves out and proxies answer with 411
+            builder = builder.header("Content-Length", str(len(body))).body_bytes(body)
         elif body is not None:
             builder = builder.header("Content-Length", str(body.size))
             builder = builder.body_stream(_patiently(body.pieces(), patience, self._silence))
@@ -176,8 +180,25 @@ class Transport:
 
     async def close(self) -> None:
         """Close every connection."""
+        if not self._pools:
+            return
         while self._pools:
             await self._pools.popitem()[1].close()
+        await _threads_left()
+
+
+async def _threads_left() -> None:
+    """Wait until no thread of pyreqwest's is inside the interpreter any more.
+
+    It hands an answer over with `call_soon_threadsafe`, which wakes us before it has returned. A program that ends at once
+    takes the interpreter down around that thread, and aborts: 6 of 100 did (Python 3.11, pyreqwest 0.15). Other foreign
+    threads may be busy there for reasons of their own (a server in this process), so we do not wait for ever.
+    """
+    for _ in range(_LONGEST_FAREWELL):
+        ours = {thread.ident for thread in threading.enumerate()}
+        if sys._current_frames().keys() <= ours:  # noqa: SLF001  # documented, in spite of its name
+            return
+        await asyncio.sleep(0.001)
 
 
 async def _patiently(pieces: AsyncIterator[bytes], patience: asyncio.Timeout, silence: float) -> AsyncIterator[bytes]:

@@ -139,20 +139,18 @@ class Uploads:
 
     async def _push_large(self, blob: Descriptor, supply: Supply, opened: _Upload | None, place: str) -> None:
         upload = opened or await self._open(place)
-        async with self._cancelled_if_it_fails(upload):
-            if self._chunked or self._session.learnt.whole_put is False:
-                await self._send_chunks(upload, blob, supply)
-                return
+        if not self._chunked and self._session.learnt.whole_put is not False:
             try:
-                await self._close(upload, blob, Part(supply, blob.size))
+                async with self._cancelled_if_it_fails(upload):
+                    await self._close(upload, blob, Part(supply, blob.size))
             except RegistryError as error:
                 if error.status not in _NO_WHOLE_PUT or not supply.can_rewind:
                     raise
-                self._session.learnt.whole_put = False
             else:
                 return
-        supply.rewind()
-        upload = await self._open(place)
+            self._session.learnt.whole_put = False
+            supply.rewind()
+            upload = await self._open(place)
         async with self._cancelled_if_it_fails(upload):
             await self._send_chunks(upload, blob, supply)
 

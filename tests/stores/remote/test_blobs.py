@@ -1,0 +1,117 @@
+import asyncio
+
+import pytest
+
+from tests.content import a_blob, pieces, read
+from tests.stores.remote.stub import Asked, Reply, front, json_reply, stub
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.errors import BlobUnknown, ConnectionFailed, DigestMismatch, SizeMismatch, UnexpectedResponse
+from wherry.oci.mediatype import OCI_LAYER
+
+CONTENT = bytes(range(256)) * 10_000
+BLOB = a_blob(CONTENT, OCI_LAYER)
+
+
+def _answering(reply: Reply):
+    return lambda asked: json_reply({}) if asked.path == "/v2/" else reply
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000, 2_560_000])
+async def test_blob_comes_back_as_it_was_pushed(address, opened, size):
+    repository, blob = opened(address), a_blob(CONTENT[:size], OCI_LAYER)
+    await repository.push(blob.descriptor, pieces(blob.content, 60_000))
+    assert await read(repository.fetch(blob.descriptor)) == blob.content
+
+
+async def test_sha512_blob_comes_back_as_it_was_pushed(address, opened):
+    repository, blob = opened(address), a_blob(CONTENT, OCI_LAYER, algorithm="sha512")
+    await repository.push(blob.descriptor, pieces(blob.content, 60_000))
+    assert await read(repository.fetch(blob.descriptor)) == blob.content
+
+
+@pytest.mark.parametrize("offset", [1, 1_500_000, len(CONTENT) - 1, len(CONTENT), len(CONTENT) + 5])
+async def test_blob_is_read_from_an_offset(address, opened, offset):
+    repository = opened(address)
+    await repository.push(BLOB.descriptor, pieces(CONTENT, 500_000))
+    assert await read(repository.fetch(BLOB.descriptor, offset=offset)) == CONTENT[offset:]
+
+
+async def test_only_what_is_needed_is_asked_for(registry, opened):
+    await opened(registry.address).push(BLOB.descriptor, pieces(CONTENT, 500_000))
+    async with front(registry.address) as server:
+        await read(opened(server.address).fetch(BLOB.descriptor, offset=1000))
+        await read(opened(server.address).fetch(BLOB.descriptor, offset=len(CONTENT)))
+    assert [asked.headers.get("range") for asked in server.asked if "/blobs/" in asked.path] == ["bytes=1000-"]
+
+
+async def test_registry_that_ignores_the_range_is_read_from_the_offset_all_the_same(opened):
+    async with stub(_answering(Reply(200, {}, CONTENT))) as server:
+        assert await read(opened(server.address).fetch(BLOB.descriptor, offset=1_234_567)) == CONTENT[1_234_567:]
+
+
+@pytest.mark.parametrize("said", ["bytes 5-2559999/2560000", "", "nonsense"])
+async def test_registry_that_sends_another_range_is_refused(opened, said):
+    async with stub(_answering(Reply(206, {"Content-Range": said}, CONTENT[10:]))) as server:
+        with pytest.raises(UnexpectedResponse, match="from byte 10 on"):
+            await read(opened(server.address).fetch(BLOB.descriptor, offset=10))
+
+
+@pytest.mark.parametrize("offset", [0, 10])
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [(CONTENT[:-1], SizeMismatch), (CONTENT + b"x", SizeMismatch), (b"x" + CONTENT[1:], DigestMismatch)],
+)
+async def test_other_bytes_than_the_descriptor_s_are_refused(opened, offset, body, error):
+    if (offset, error) == (10, DigestMismatch):
+        error = None
+    async with stub(_answering(Reply(200, {}, body))) as server:
+        repository = opened(server.address)
+        if error is None:  # who resumes checks the whole
+            assert await read(repository.fetch(BLOB.descriptor, offset=offset)) == body[offset:]
+        else:
+            with pytest.raises(error, match=f"team/app: blob {BLOB.descriptor.digest}"):
+                await read(repository.fetch(BLOB.descriptor, offset=offset))
+
+
+async def test_length_that_cannot_be_right_is_refused_before_a_byte_is_read(opened):
+    async with stub(_answering(Reply(200, {"Content-Length": "5000000000"}, CONTENT, endless=True))) as server:
+        with pytest.raises(SizeMismatch, match="comes with 5000000000 bytes"):
+            await anext(opened(server.address).fetch(BLOB.descriptor))
+
+
+@pytest.mark.parametrize("offset", [0, 10])
+async def test_body_that_is_cut_is_a_broken_connection(opened, offset):
+    async with stub(_answering(Reply(200, {}, CONTENT, cut=1_000_000))) as server:
+        with pytest.raises(ConnectionFailed, match="broke off in the middle"):
+            await read(opened(server.address).fetch(BLOB.descriptor, offset=offset))
+
+
+async def test_endless_blob_is_left_when_it_is_too_long(opened):
+    async with stub(_answering(Reply(200, {}, CONTENT, endless=True))) as server:
+        with pytest.raises(SizeMismatch, match="is longer than"):
+            await read(opened(server.address).fetch(BLOB.descriptor))
+
+
+async def test_missing_blob_raises_blob_unknown(address, opened):
+    with pytest.raises(BlobUnknown, match=f"team/app@{BLOB.descriptor.digest}: no such blob"):
+        await read(opened(address).fetch(BLOB.descriptor))
+
+
+async def test_reader_that_leaves_early_frees_the_connection(opened):
+    async def endless(asked: Asked) -> Reply:
+        return json_reply({}) if asked.path == "/v2/" else Reply(200, {}, b"x" * 100_000, endless=True)
+
+    async with stub(endless) as server:
+        huge = Descriptor(OCI_LAYER, BLOB.descriptor.digest, 10**12)
+        stream = opened(server.address).fetch(huge)
+        await anext(stream)
+        await stream.aclose()
+        await asyncio.wait_for(server.left.wait(), 10)
+
+
+async def test_pieces_are_bytes_of_a_mebibyte_at_most(registry, opened):
+    repository = opened(registry.address)
+    await repository.push(BLOB.descriptor, pieces(CONTENT, 500_000))
+    found = [piece async for piece in repository.fetch(BLOB.descriptor)]
+    assert {type(piece) for piece in found} == {bytes}
+    assert max(map(len, found)) <= 1024 * 1024
