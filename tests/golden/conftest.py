@@ -1,36 +1,30 @@
 """The registries that the transcripts are replayed against, and the two ways to run a command line."""
 
-import asyncio
 import os
-import queue
 import shutil
 import subprocess
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.golden.cases import Case, Outcome, Surroundings
-from tests.golden.servers import free_port, ready, served
+from tests.golden.cases import Outcome
+from tests.golden.replay import Run
+from tests.golden.servers import beside, free_port, ready
 from wherry.cli import main
-from wherry.server.running import running
-
-Run = Callable[[Sequence[str]], Outcome]
 
 
 @pytest.fixture(scope="session")
 def our_registry() -> Iterator[str]:
     """The address of our registry, which runs in a thread, so that commands can run in the test's."""
-    with _beside() as address:
+    with beside() as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def another_registry() -> Iterator[str]:
     """The address of a second registry of ours."""
-    with _beside() as address:
+    with beside() as address:
         yield address
 
 
@@ -91,43 +85,3 @@ def docker(tmp_path: Path) -> Run:
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     return run
-
-
-@contextmanager
-def replayed(case: Case, run: Run, registry: str, docker_config: Path) -> Iterator[tuple[Outcome, Surroundings]]:
-    """Replay a case; what it left on disk and in the registry can be looked at meanwhile."""
-    with served(case, registry) as address:
-        surroundings = Surroundings(address, docker_config)
-        case.prepare_drafts(surroundings)
-        for argv in case.before:
-            done = run([surroundings.fill(argument) for argument in argv])
-            assert done.exit == 0, done
-        yield run([surroundings.fill(argument) for argument in case.argv]), surroundings
-
-
-@contextmanager
-def _beside() -> Iterator[str]:
-    started: queue.Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event, str] | BaseException] = queue.Queue()
-
-    async def serve() -> None:
-        done = asyncio.Event()
-        try:
-            async with running(data=None) as registry:
-                started.put((asyncio.get_running_loop(), done, registry.address))
-                await done.wait()
-        except BaseException as error:
-            started.put(error)
-            raise
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),), name="registry")
-    thread.start()
-    begun = started.get(timeout=30)
-    if isinstance(begun, BaseException):
-        thread.join()
-        raise begun
-    loop, done, address = begun
-    try:
-        yield address
-    finally:
-        loop.call_soon_threadsafe(done.set)
-        thread.join()

@@ -1,11 +1,13 @@
 """The servers of the cases: stubs whose answers are fixed to the byte, a registry that refuses mounts, a closed port.
 
-And, with nothing but the standard library, so that it depends on nothing that is tested: filling a registry.
+And filling a registry: with nothing but the standard library, so that it depends on nothing that is tested.
 """
 
+import asyncio
 import hashlib
 import http.client
 import json
+import queue
 import socket
 import threading
 import time
@@ -18,8 +20,9 @@ from urllib.parse import quote, urlsplit
 
 from tests.golden.cases import Case
 from wherry.oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from wherry.server.running import running
 
-__all__ = ["fetch", "fill", "free_port", "ready", "recorded", "served"]
+__all__ = ["beside", "fetch", "fill", "free_port", "ready", "recorded", "served"]
 
 TLS_HANDSHAKE = b"\x16"
 
@@ -39,6 +42,35 @@ def served(case: Case, registry: str) -> Iterator[str]:
             return
         with _listening(_MountRefuser, registry=registry) as address:
             yield address
+
+
+@contextmanager
+def beside() -> Iterator[str]:
+    """The address of an empty registry of ours, which runs in a thread of this process."""
+    started: queue.Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event, str] | BaseException] = queue.Queue()
+
+    async def serve() -> None:
+        done = asyncio.Event()
+        try:
+            async with running(data=None) as registry:
+                started.put((asyncio.get_running_loop(), done, registry.address))
+                await done.wait()
+        except BaseException as error:
+            started.put(error)
+            raise
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), name="registry")
+    thread.start()
+    begun = started.get(timeout=30)
+    if isinstance(begun, BaseException):
+        thread.join()
+        raise begun
+    loop, done, address = begun
+    try:
+        yield address
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join()
 
 
 @contextmanager

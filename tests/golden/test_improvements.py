@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.golden.cases import CASES, Outcome, Surroundings
-from tests.golden.conftest import Run, replayed
+from tests.golden.replay import Run, replayed
 from tests.golden.servers import fetch, fill
 from wherry.oci.dockerjson import LIST_INDENT, indented
 from wherry.oci.mediatype import DOCKER_LIST, OCI_INDEX

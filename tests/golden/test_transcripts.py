@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.golden.cases import CASES, Case, differences
-from tests.golden.conftest import Run, replayed
+from tests.golden.replay import Run, replayed
 
 ELSEWHERE = "hub-hello-world-inspect"  # recorded by an older client, whose print differs in nothing that we promise
 
