@@ -16,7 +16,7 @@ from wherry.ops.copy import copy as copy_content
 from wherry.ops.progress import Progress, Tally
 from wherry.stores.locations import Location, parse_location
 
-__all__ = ["copy"]
+__all__ = ["copy", "summary"]
 
 
 @click.command(short_help="Copy an image, whole, from one place to another.")

@@ -12,7 +12,7 @@ import uvloop
 from wherry.server.policy import Durability, Policy, Sparse
 from wherry.server.running import running
 
-__all__ = ["serve"]
+__all__ = ["Address", "serve"]
 
 _LARGEST_PORT = 65535
 
