@@ -215,10 +215,12 @@ def _type_differs(body: bytes, document: Mapping[str, Any], stated: str) -> Diag
     return None
 
 
-def _version(_: bytes, document: Mapping[str, Any], __: str) -> Diagnosis | None:
+def _version(_: bytes, document: Mapping[str, Any], stated: str) -> Diagnosis | None:
     version = document.get("schemaVersion")
     if version == _SCHEMA2 and not isinstance(version, bool):
         return None
+    if version is None and kind_of(stated) is Kind.ARTIFACT:
+        return None  # the only kind that has none
     problem = "schemaVersion is missing" if version is None else f"schemaVersion is {version!r}"
     return Diagnosis("schema-version", f"{problem} where it must be 2", 'add "schemaVersion": 2', "schemaVersion")
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
 from wherry.oci.errors import Unavailable, Unsupported, WherryError
 from wherry.server.answers import Answer, FileAnswer, failure_of_ours, refusal, send
@@ -15,7 +16,9 @@ from wherry.server.rsgi import HTTPProtocol, Scope
 __all__ = ["Application"]
 
 _READS = ("GET", "HEAD")
-_WORTH_READING = 1024 * 1024  # bytes of a body that nobody wants, to keep the connection
+_SHORT = 1024 * 1024  # bytes of a body that nobody wants
+_LONG = 1024 * _SHORT
+_LINGER = 5.0  # seconds
 
 _log = logging.getLogger("wherry.server")
 
@@ -63,26 +66,37 @@ class Application:
         """Answer one request."""
         request = Request(scope, protocol, self._registry.policy.body_timeout)
         if request.method in _READS:  # nothing of it waits for the client: files are sent behind our back
-            answer = await self._answer(request)
-        else:
-            answer = await self._answer_writer(request)
-        send(answer, protocol, head=request.method == "HEAD")
-
-    async def _answer_writer(self, request: Request) -> Answer | FileAnswer:
+            send(await self._answer(request), protocol, head=request.method == "HEAD")
+            return
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # granian runs every request in a task
         self._writers.add(task)
         try:
+            await self._answer_writer(request, protocol)
+        finally:
+            self._writers.discard(task)
+
+    async def _answer_writer(self, request: Request, protocol: HTTPProtocol) -> None:
+        """Answer, and read what nobody wanted of the body.
+
+        A connection that is closed on a client that still writes may lose the answer, and the reason with it. So a short
+        rest is read first, and the connection carries the next request; a long one is read for a while after the answer.
+        """
+        try:
             answer = await self._answer(request)
-            if not await request.spend_rest(_WORTH_READING):
-                answer.headers.append(("connection", "close"))
+            if await request.spend_rest(_SHORT):
+                send(answer, protocol, head=False)
+                return
         except asyncio.CancelledError:
             if not self._abandoned:
                 raise
-            answer = refusal(Unavailable("the registry is stopping"), [("connection", "close")])
-        finally:
-            self._writers.discard(task)
-        return answer
+            answer = refusal(Unavailable("the registry is stopping"))
+        answer.headers.append(("connection", "close"))
+        send(answer, protocol, head=False)
+        if not self._abandoned:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER):
+                    await request.spend_rest(_LONG)
 
     async def _answer(self, request: Request) -> Answer | FileAnswer:
         try:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from wherry.oci.manifest import LARGEST_MANIFEST
-
 __all__ = ["Durability", "Policy", "Sparse"]
 
 
@@ -31,7 +29,6 @@ class Policy:
 
     sparse: Sparse = Sparse.NONE
     durability: Durability = Durability.FULL
-    largest_manifest: int = LARGEST_MANIFEST
     largest_page: int = 10_000
     """Tags, repositories or referrers in one answer; what is more comes with the next page."""
     upload_lifetime: float = 24 * 3600.0

@@ -24,6 +24,7 @@ class Request:
         self._query_string = scope.query_string
         self._protocol = protocol
         self._body_timeout = body_timeout
+        self._body: AsyncIterator[bytes] | None = None
         self._came = 0
 
     def header(self, name: str) -> str | None:
@@ -86,18 +87,16 @@ class Request:
         length = self.content_length
         if self._came == length:
             return
-        body = aiter(self._protocol)
-        while (piece := await self._next_piece(body)) is not None:
+        if self._body is None:
+            self._body = aiter(self._protocol)  # once: granian refuses a second time
+        while (piece := await self._next_piece(self._body)) is not None:
             self._came += len(piece)
             yield piece
         if length is not None and self._came != length:
             raise SizeInvalid(f"the body ended after {self._came} of {length} bytes")
 
     async def spend_rest(self, limit: int) -> bool:
-        """Read what nobody wanted of the body, so that the connection can carry the next request; False: too much of it.
-
-        A connection that is closed on a client that still writes may lose the answer, and the reason with it.
-        """
+        """Read what nobody wanted of the body, if it is no more than `limit`; False: something of it is left."""
         length = self.content_length
         if length == self._came:
             return True

@@ -2,8 +2,10 @@
 "Deleting tags", "Deleting Manifests", and its main branch for the `tag` parameter.
 """
 
+from wherry.oci.diagnosis import too_large
 from wherry.oci.digest import Digest
 from wherry.oci.errors import ManifestUnknown, PayloadTooLarge
+from wherry.oci.manifest import LARGEST_MANIFEST
 from wherry.oci.reference import Tag
 from wherry.server.admission import admit, needs
 from wherry.server.answers import Answer, Headers
@@ -44,8 +46,7 @@ async def push_manifest(registry: Registry, request: Request) -> Answer:
     if len(asked) > _MOST_TAGS:
         raise PayloadTooLarge(f"{len(asked)} tags where at most {_MOST_TAGS} are taken in one request", status=414)
     tags = asked if isinstance(name, Digest) else (name, *asked)
-    body = await request.body(registry.policy.largest_manifest)
-    manifest = admit(body, request.header("content-type"), name)
+    manifest = admit(await _body(request), request.header("content-type"), name)
     push = Push(manifest, needs(manifest, registry.policy.sparse), tags)
     await registry.metadata.push_manifest(request.route.name, push)
     headers: Headers = [
@@ -72,6 +73,13 @@ def _reference(request: Request) -> Tag | Digest:
     reference = request.route.reference
     assert reference is not None  # noqa: S101  # the route of this endpoint has one
     return reference
+
+
+async def _body(request: Request) -> bytes:
+    try:
+        return await request.body(LARGEST_MANIFEST)
+    except PayloadTooLarge:
+        raise too_large(request.content_length) from None
 
 
 async def _negotiated(registry: Registry, request: Request, found: StoredManifest) -> StoredManifest:

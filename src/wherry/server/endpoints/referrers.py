@@ -7,6 +7,7 @@ long the annotations are that it repeats.
 from collections.abc import Sequence
 
 from wherry.oci.errors import PageSizeInvalid
+from wherry.oci.manifest import LARGEST_MANIFEST
 from wherry.oci.mediatype import OCI_INDEX
 from wherry.server.answers import Answer, Headers
 from wherry.server.endpoints.pages import Page
@@ -29,7 +30,7 @@ async def list_referrers(registry: Registry, request: Request) -> Answer:
     found = await registry.metadata.referrers(
         request.route.name, subject, artifact_type, _position(page.last), page.size + 1
     )
-    shown = _within(found[: page.size], registry.policy.largest_manifest)
+    shown = _within(found[: page.size], LARGEST_MANIFEST)
     headers: Headers = [("content-type", OCI_INDEX)]
     if artifact_type is not None:
         headers.append(("oci-filters-applied", "artifactType"))

@@ -11,9 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.diagnosis import missing
 from wherry.oci.digest import Digest
 from wherry.oci.document import encode
-from wherry.oci.errors import BlobUnknown, Denied, ManifestBlobUnknown, ManifestUnknown, RegistryError, SizeInvalid
+from wherry.oci.errors import BlobUnknown, Denied, ManifestUnknown, RegistryError, SizeInvalid
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 from wherry.server.metadata.protocol import Need, Push, Role, UploadRecord
@@ -82,7 +84,7 @@ def unlink_blob(connection: Connection, repository: str, digest: Digest) -> None
 def push_manifest(connection: Connection, repository: str, push: Push) -> None:
     """Store a manifest with its edges, if all that it demands is there, and move its tags to it."""
     repository_id = _repository(connection, repository)
-    _check_needs(connection, repository_id, push.needs)
+    _check_needs(connection, repository_id, push.needs, repository)
     manifest_id = _store_manifest(connection, repository_id, push)
     now = _now()
     for tag in push.tags:
@@ -175,7 +177,7 @@ def _refuse_if_needed(connection: Connection, users: Select[tuple[bytes]], what:
         )
 
 
-def _check_needs(connection: Connection, repository_id: int, needs: Sequence[Need]) -> None:
+def _check_needs(connection: Connection, repository_id: int, needs: Sequence[Need], repository: str) -> None:
     children = {need.descriptor.digest for need in needs if need.role is Role.CHILD}
     others = {need.descriptor.digest for need in needs if need.role is not Role.CHILD}
     manifest_sizes = _sizes(connection, _manifest_sizes, repository_id, children)
@@ -183,31 +185,18 @@ def _check_needs(connection: Connection, repository_id: int, needs: Sequence[Nee
     failures: dict[Digest, RegistryError] = {}
     for need in needs:
         size = (manifest_sizes if need.role is Role.CHILD else blob_sizes).get(need.descriptor.digest)
-        failure = _missing(need) if size is None else _other_size(need, size)
-        if failure is not None:
-            failures.setdefault(need.descriptor.digest, failure)
+        if size is None and need.demanded:
+            failures.setdefault(need.descriptor.digest, missing(need.descriptor, repository))
+        elif size is not None and size != need.descriptor.size:
+            failures.setdefault(need.descriptor.digest, _other_size(need.descriptor, size))
     if failures:
         raise Refusals(failures.values())
 
 
-def _missing(need: Need) -> RegistryError | None:
-    if not need.demanded:
-        return None
-    what = "manifest" if need.role is Role.CHILD else "blob"
-    digest = str(need.descriptor.digest)
-    return ManifestBlobUnknown(
-        f"the repository does not hold {what} {digest}, which the manifest names as its {need.role.value}",
-        detail={"digest": digest, "mediaType": need.descriptor.media_type, "size": need.descriptor.size},
-    )
-
-
-def _other_size(need: Need, size: int) -> RegistryError | None:
-    if need.descriptor.size == size:
-        return None
-    digest = str(need.descriptor.digest)
+def _other_size(content: Descriptor, size: int) -> SizeInvalid:
     return SizeInvalid(
-        f"the manifest says that {digest} has {need.descriptor.size} bytes, and it has {size}",
-        detail={"digest": digest, "described": need.descriptor.size, "stored": size},
+        f"the manifest says that {content.digest} has {content.size} bytes, and it has {size}",
+        detail={"digest": str(content.digest), "described": content.size, "stored": size},
     )
 
 
@@ -235,25 +224,15 @@ def _sizes(
 
 
 def _store_manifest(connection: Connection, repository_id: int, push: Push) -> int:
-    """The row of the manifest, made with its edges if it is not there.
-
-    The same bytes may come again under another media type, if they do not say their own: then the last one counts.
-    """
-    manifest = push.manifest
-    mine = (manifests.c.repository_id == repository_id) & (manifests.c.digest == packed(manifest.digest))
-    found = connection.execute(select(manifests.c.id, manifests.c.media_type).where(mine)).first()
-    if found is not None and found.media_type == manifest.media_type:
-        return int(found.id)
-    row = _manifest_row(manifest) | {"repository_id": repository_id}
-    if found is None:
-        manifest_id = connection.execute(insert(manifests).values(row).returning(manifests.c.id)).scalar_one()
-    else:
-        manifest_id = found.id
-        connection.execute(update(manifests).where(mine).values(row))
-        connection.execute(delete(manifest_blobs).where(manifest_blobs.c.manifest_id == manifest_id))
-        connection.execute(delete(manifest_children).where(manifest_children.c.manifest_id == manifest_id))
+    """The row of the manifest, made with its edges if it is not there."""
+    mine = (manifests.c.repository_id == repository_id) & (manifests.c.digest == packed(push.manifest.digest))
+    found = connection.execute(select(manifests.c.id).where(mine)).scalar()
+    if found is not None:
+        return int(found)
+    row = _manifest_row(push.manifest) | {"repository_id": repository_id}
+    manifest_id = int(connection.execute(insert(manifests).values(row).returning(manifests.c.id)).scalar_one())
     _store_edges(connection, manifest_id, push.needs)
-    return int(manifest_id)
+    return manifest_id
 
 
 def _manifest_row(manifest: Manifest) -> dict[str, Any]:
