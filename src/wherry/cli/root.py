@@ -14,6 +14,7 @@ __all__ = ["ALIASES", "COMMANDS", "root", "run"]
 
 COMMANDS = {
     "copy": Place("wherry.cli.copy:copy", "Copy an image, whole, from one place to another."),
+    "index": Place("wherry.cli.index:index", "Assemble an index in one step, and change one in place."),
     "inspect": Place("wherry.cli.inspect:inspect", "Show what a reference leads to: platforms, sizes, digests."),
     "ls": Place("wherry.cli.ls:ls", "List the repositories of a registry, or the tags of a repository."),
     "manifest": Place("wherry.cli.manifest:manifest", "Assemble multi-platform images, as `docker manifest` does."),

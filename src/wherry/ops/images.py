@@ -78,7 +78,7 @@ async def flattened(reference: Reference, index: Manifest, source: Source, *, jo
     ]
 
 
-async def config_platform(reference: Reference, manifest: Manifest, source: Source) -> Platform:
+async def config_platform(reference: Reference | str, manifest: Manifest, source: Source) -> Platform:
     """The platform in an image's config; empty where there is none.
 
     Raises:

@@ -15,7 +15,7 @@ from wherry.oci.errors import ManifestInvalid
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, Kind
 
-__all__ = ["assemble", "with_entries"]
+__all__ = ["assemble", "with_annotations", "with_entries"]
 
 INDENT = 2
 
@@ -66,6 +66,16 @@ def with_entries(index: Manifest, entries: Iterable[Descriptor], *, indent: int 
     if index.kind is not Kind.INDEX:
         raise ManifestInvalid(f"manifest {index.digest} is no index, but an {index.kind.value}")
     document = {**index.document, "manifests": [entry.to_json() for entry in entries]}
+    return Manifest(_bytes(document, indent), index.media_type, algorithm=index.digest.algorithm)
+
+
+def with_annotations(index: Manifest, annotations: Mapping[str, str] | None, *, indent: int = INDENT) -> Manifest:
+    """Make the index that says what `index` says, and has these annotations of its own instead; None has none."""
+    if annotations == index.view.annotations:
+        return index
+    document = {name: value for name, value in index.document.items() if name != "annotations"}
+    if annotations is not None:
+        document["annotations"] = dict(annotations)
     return Manifest(_bytes(document, indent), index.media_type, algorithm=index.digest.algorithm)
 
 

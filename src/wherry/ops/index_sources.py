@@ -1,0 +1,129 @@
+"""What an index is assembled from: images, and indexes that stand for their entries, wherever they are.
+
+An entry goes in as its index states it, with annotations and fields that we do not know; an image that stands alone gets
+the platform of its config. Attestations are entries too: an annotation says which image they are about, and they stay
+and go with it (BuildKit's convention, `vnd.docker.reference.digest`).
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.errors import ManifestInvalid, NotFound
+from wherry.oci.manifest import Manifest
+from wherry.oci.mediatype import Kind
+from wherry.oci.platform import Platform
+from wherry.oci.reference import Tag
+from wherry.ops._each import each
+from wherry.ops.copy import copy
+from wherry.ops.images import JOBS, config_platform, is_artifact
+from wherry.stores.protocol import Source, Store
+
+__all__ = ["Entry", "Gathered", "Named", "bring", "gather", "merged", "of_platforms", "subject_of", "with_attestations"]
+
+SUBJECT = "vnd.docker.reference.digest"
+
+
+@dataclass(frozen=True)
+class Named:
+    """A source: the store that it is in, its name there, and how the user wrote it."""
+
+    store: Source
+    name: Tag | Digest
+    text: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of an index that is to be, and the store that has what it leads to."""
+
+    descriptor: Descriptor
+    store: Source
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What a source turned out to be, and the entries that it stands for."""
+
+    source: Named
+    manifest: Manifest
+    entries: tuple[Entry, ...]
+
+
+async def gather(sources: Sequence[Named], *, jobs: int = JOBS) -> list[Gathered]:
+    """Read all sources, in their order.
+
+    Raises:
+        ManifestUnknown: one leads nowhere; the message has its name.
+        ManifestInvalid: one cannot stand in an index.
+    """
+    return [gathered for _, gathered in await each(_gathered, sources, at_once=jobs)]
+
+
+async def bring(entries: Iterable[Entry], target: Store, *, jobs: int = JOBS) -> None:
+    """Copy what the entries lead to into a store, as far as it is not the very store that they are from.
+
+    Raises:
+        RegistryError: a store refuses.
+    """
+    elsewhere = {entry.descriptor.digest: entry.store for entry in entries if entry.store is not target}
+    await each(lambda digest: copy(elsewhere[digest], digest, target), elsewhere, at_once=jobs)
+
+
+def merged(entries: Iterable[Entry]) -> list[Entry]:
+    """Each digest once, where it first stood; a platform or annotations that only a later one states are added."""
+    distinct: dict[Digest, Entry] = {}
+    for entry in entries:
+        there = distinct.setdefault(entry.descriptor.digest, entry)
+        if there is not entry:
+            distinct[entry.descriptor.digest] = replace(there, descriptor=_both(there.descriptor, entry.descriptor))
+    return list(distinct.values())
+
+
+def of_platforms(entries: Collection[Entry], platforms: Collection[Platform]) -> list[Entry]:
+    """The entries for any of these platforms, and the attestations of those."""
+
+    def wanted(entry: Entry) -> bool:
+        platform = entry.descriptor.platform
+        return platform is not None and any(platform.satisfies(each_wanted) for each_wanted in platforms)
+
+    return with_attestations(entries, {entry.descriptor.digest for entry in entries if wanted(entry)})
+
+
+def with_attestations(entries: Iterable[Entry], kept: Collection[Digest]) -> list[Entry]:
+    """The entries of these digests, and those that are about one of them."""
+    about = {str(digest) for digest in kept}
+    return [entry for entry in entries if entry.descriptor.digest in kept or subject_of(entry.descriptor) in about]
+
+
+def subject_of(entry: Descriptor) -> str | None:
+    """The digest of the image that an attestation is about."""
+    return (entry.annotations or {}).get(SUBJECT)
+
+
+async def _gathered(source: Named) -> Gathered:
+    try:
+        manifest = await source.store.manifest(source.name)
+    except NotFound as error:
+        raise type(error)(f"{source.text}: {error.message}", hint=error.hint) from error
+    match manifest.kind:
+        case Kind.INDEX:
+            children = manifest.view.manifests
+        case Kind.IMAGE:
+            children = (await _described(source, manifest),)
+        case kind:
+            raise ManifestInvalid(f"{source.text} cannot stand in an index: it is a {kind.value}")
+    return Gathered(source, manifest, tuple(Entry(child, source.store) for child in children))
+
+
+async def _described(source: Named, manifest: Manifest) -> Descriptor:
+    if is_artifact(manifest):
+        return replace(manifest.descriptor, artifact_type=manifest.view.artifact_type)
+    platform = await config_platform(source.text, manifest, source.store)
+    return replace(manifest.descriptor, platform=platform if platform != Platform() else None)
+
+
+def _both(first: Descriptor, later: Descriptor) -> Descriptor:
+    annotations = {**(later.annotations or {}), **(first.annotations or {})} or None
+    return replace(first, platform=first.platform or later.platform, annotations=annotations)
