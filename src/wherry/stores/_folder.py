@@ -1,0 +1,234 @@
+"""An OCI layout's folder as plain calls that may block: what `Layout` runs in threads.
+
+Several may work on one folder, in several processes. Readers take no lock: every file is replaced as a whole.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.document import NotJSON, decode
+from wherry.oci.errors import (
+    BlobUnknown,
+    DigestMismatch,
+    ManifestBlobUnknown,
+    ManifestInvalid,
+    ManifestUnknown,
+    StoreError,
+)
+from wherry.oci.manifest import LARGEST_MANIFEST, Manifest, sniff, successors
+from wherry.oci.mediatype import Kind
+from wherry.oci.reference import LATEST, Tag
+from wherry.stores._durable import locked, replace, sweep
+from wherry.stores._names import Names
+from wherry.stores.referring import as_referrer, refers
+from wherry.stores.verify import Check, verified_manifest
+
+__all__ = ["PIECE", "Folder"]
+
+PIECE = 1024 * 1024
+"""Bytes that are read, hashed and written in one go."""
+_VERSION = "1.0.0"
+_LARGEST_KEPT = 8 * LARGEST_MANIFEST
+"""Registries take manifests of 4 MiB; a layout may come from elsewhere, but what is larger than this is no manifest."""
+
+
+class Folder:
+    """The folder at `path`, which need not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._swept = False
+
+    def __str__(self) -> str:
+        return f"oci:{self.path}"
+
+    def manifest(self, name: Tag | Digest) -> Manifest:
+        names = self.names()
+        if names is None:
+            raise ManifestUnknown(f"{self}: there is no such folder")
+        listed = names.find(name)
+        if listed is None and isinstance(name, Tag):
+            raise ManifestUnknown(f"{self}: no such tag: {name}", hint=f"`wherry ls {self}` lists the tags there")
+        digest = name if isinstance(name, Digest) else listed.digest if listed else None
+        content = None if digest is None else self._content(digest)
+        if content is None or digest is None:
+            if listed:
+                raise StoreError(f"{self.path_of(listed.digest)}: is missing, and index.json lists it")
+            raise ManifestUnknown(f"{self}: no manifest {name}")
+        if listed is None:
+            return self._recognised(digest, content)
+        manifest = Manifest(content, listed.media_type, algorithm=digest.algorithm)
+        return verified_manifest(manifest, listed, str(self.path_of(digest)))
+
+    def _recognised(self, digest: Digest, content: bytes) -> Manifest:
+        """A manifest that the list does not have, so that only its bytes say what it is."""
+        media_type = sniff(content)
+        manifest = Manifest(content, media_type or "", algorithm=digest.algorithm)
+        if manifest.digest != digest:
+            raise DigestMismatch(f"{self.path_of(digest)}: has bytes of digest {manifest.digest}")
+        try:
+            manifest.view  # noqa: B018  # an image's config looks like a manifest until one looks closer
+        except ManifestInvalid:
+            raise ManifestUnknown(f"{self}: {digest} is a blob, not a manifest") from None
+        return manifest
+
+    def only(self) -> Tag | Digest:
+        names = self.names()
+        if names is None:
+            raise ManifestUnknown(f"{self}: there is no such folder")
+        tags = list(names.tags())
+        if Tag(LATEST) in tags:
+            return Tag(LATEST)
+        if len(names.entries) == 1:
+            return names.entries[0].tag or names.entries[0].descriptor.digest
+        if not names.entries:
+            raise ManifestUnknown(f"{self}: nothing is in it")
+        hint = f"name one of its tags, for example {self}:{tags[0]}" if tags else "name one by its digest"
+        raise ManifestUnknown(f"{self}: has {len(names.entries)} manifests, and none is called {LATEST}", hint=hint)
+
+    def names(self) -> Names | None:
+        """The list; None if there is no folder, an empty list if it has just been made."""
+        if not self._is_layout():
+            return None if not self.path.exists() else Names.empty()
+        path = self.path / "index.json"
+        try:
+            return Names.parse(path.read_bytes(), str(path))
+        except FileNotFoundError:
+            return Names.empty()
+
+    def _is_layout(self) -> bool:
+        """Whether the folder is one. False if nothing is there, or nothing is in it.
+
+        Raises:
+            StoreError: something else is there.
+        """
+        try:
+            names = {name for name in os.listdir(self.path) if not name.startswith(".")}  # noqa: PTH208  # names are wanted
+        except FileNotFoundError:
+            return False
+        except NotADirectoryError:
+            raise StoreError(f"{self.path}: is a file, and an OCI layout is a folder") from None
+        if "oci-layout" in names:
+            self._check_version(self.path / "oci-layout")
+        elif names and "index.json" not in names:
+            raise StoreError(
+                f"{self.path}: is no OCI layout: it has other files, and neither oci-layout nor index.json",
+                hint="name a folder that is empty or does not exist yet",
+            )
+        return bool(names)
+
+    def _check_version(self, path: Path) -> None:
+        try:
+            document = decode(path.read_bytes())
+        except NotJSON as error:
+            raise StoreError(f"{path}: is not JSON: {error}") from None
+        version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
+        if version != _VERSION:
+            raise StoreError(f"{path}: says version {version!r}, and {_VERSION} is the only one there is")
+
+    def create(self, algorithm: str) -> None:
+        """Make what is missing of the folder, so that content by this algorithm can be written."""
+        self._is_layout()
+        self.path.mkdir(parents=True, exist_ok=True)
+        marker = self.path / "oci-layout"
+        if not marker.exists():  # first of all: without it the rest is not a layout that was begun
+            replace(marker, b'{"imageLayoutVersion":"1.0.0"}', self.path)
+        (self.path / "blobs" / algorithm).mkdir(parents=True, exist_ok=True)
+        if not self._swept:
+            sweep(self.path)
+            self._swept = True
+
+    def has(self, content: Descriptor) -> bool:
+        """Size is looked at too: other tools may have been killed while they wrote under the final name."""
+        try:
+            return self.path_of(content.digest).stat().st_size == content.size
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def read(self, blob: Descriptor, offset: int, check: Check | None) -> bytes:
+        """One piece. The file is opened for each: an open one would be lost when the reader is cancelled meanwhile."""
+        try:
+            with self.path_of(blob.digest).open("rb", buffering=0) as file:
+                file.seek(offset)
+                piece = file.read(PIECE)
+        except (FileNotFoundError, NotADirectoryError):
+            raise BlobUnknown(f"{self}: no blob {blob.digest}") from None
+        if check:
+            check.see(piece)
+        return piece
+
+    def _content(self, digest: Digest) -> bytes | None:
+        path = self.path_of(digest)
+        try:
+            with path.open("rb") as file:
+                content = file.read(_LARGEST_KEPT + 1)
+        except FileNotFoundError:
+            return None
+        if len(content) > _LARGEST_KEPT:
+            raise ManifestInvalid(f"{path}: larger than {_LARGEST_KEPT} bytes, so no manifest")
+        return content
+
+    def push_manifest(self, manifest: Manifest, tags: tuple[Tag, ...]) -> None:
+        self._check_whole(manifest)
+        if not self.has(manifest.descriptor):
+            self.create(manifest.digest.algorithm)
+            replace(self.path_of(manifest.digest), manifest.content, self.path)
+        children = {child.digest for child in manifest.view.manifests}
+
+        def edit(names: Names) -> Names:
+            names = names.without_children(children) if children else names
+            for tag in tags:
+                names = names.tagged(manifest.descriptor, tag)
+            return names if tags else names.listed(manifest.descriptor)
+
+        self._edit(edit)
+
+    def _check_whole(self, manifest: Manifest) -> None:
+        for needed in successors(manifest):
+            if not needed.is_foreign and not self.has(needed):
+                raise ManifestBlobUnknown(
+                    f"{self}: manifest {manifest.digest} names {needed.digest}, which is not there",
+                    detail=str(needed.digest),
+                )
+
+    def tag(self, manifest: Descriptor, tag: Tag) -> None:
+        found = self.manifest(manifest.digest).descriptor
+        self._edit(lambda names: names.tagged(found, tag))
+
+    def delete(self, name: Tag | Digest) -> None:
+        digest = self.manifest(name).digest
+        self._edit(lambda names: names.without(name))
+        if isinstance(name, Digest):
+            self.path_of(digest).unlink(missing_ok=True)
+
+    def _edit(self, edit: Callable[[Names], Names]) -> None:
+        """Replace the list by what `edit` makes of it, with no other writer between reading and writing."""
+        with locked(self.path / "blobs"):
+            before = self.names() or Names.empty()
+            after = edit(before)
+            if after != before or not before.entries:
+                replace(self.path / "index.json", after.encode(), self.path)
+
+    def referrers(self, subject: Digest, artifact_type: str | None) -> list[Descriptor]:
+        return [as_referrer(each) for each in self._reachable() if refers(each, subject, artifact_type)]
+
+    def _reachable(self) -> Iterator[Manifest]:
+        """Every manifest that the list leads to, each once."""
+        names = self.names() or Names.empty()
+        waiting = [entry.descriptor.digest for entry in names.entries]
+        seen: set[Digest] = set()
+        while waiting:
+            digest = waiting.pop()
+            if digest in seen:
+                continue
+            seen.add(digest)
+            manifest = self.manifest(digest)
+            if manifest.kind is Kind.INDEX:
+                waiting += [child.digest for child in manifest.view.manifests if self.has(child)]
+            yield manifest
+
+    def path_of(self, digest: Digest) -> Path:
+        return self.path / "blobs" / digest.algorithm / digest.encoded
