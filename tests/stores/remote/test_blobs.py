@@ -3,10 +3,11 @@ import asyncio
 import pytest
 
 from tests.content import a_blob, pieces, read
-from tests.stores.remote.stub import Asked, Reply, front, json_reply, stub
+from tests.stores.remote.stub import Asked, Reply, front, json_reply, listening, stub
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import BlobUnknown, ConnectionFailed, DigestMismatch, SizeMismatch, UnexpectedResponse
 from wherry.oci.mediatype import OCI_LAYER
+from wherry.stores.remote.transport import PIECE
 
 CONTENT = bytes(range(256)) * 10_000
 BLOB = a_blob(CONTENT, OCI_LAYER)
@@ -109,9 +110,25 @@ async def test_reader_that_leaves_early_frees_the_connection(opened):
         await asyncio.wait_for(server.left.wait(), 10)
 
 
-async def test_pieces_are_bytes_of_a_mebibyte_at_most(registry, opened):
+async def test_connection_that_is_slow_is_not_taken_for_a_silent_one(opened):
+    content = CONTENT[:1_000_000]
+    blob = a_blob(content, OCI_LAYER).descriptor
+
+    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            body = b"{}" if head.startswith(b"GET /v2/ ") else content
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+            async for piece in pieces(body, 20_000):
+                writer.write(piece)
+                await asyncio.sleep(0.05)  # that is what makes it slow
+
+    async with listening(slowly) as address:
+        assert await read(opened(address, silence=1.0).fetch(blob)) == content
+
+
+async def test_pieces_are_bytes_and_not_large(registry, opened):
     repository = opened(registry.address)
     await repository.push(BLOB.descriptor, pieces(CONTENT, 500_000))
     found = [piece async for piece in repository.fetch(BLOB.descriptor)]
     assert {type(piece) for piece in found} == {bytes}
-    assert max(map(len, found)) <= 1024 * 1024
+    assert max(map(len, found)) <= PIECE

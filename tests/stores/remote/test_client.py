@@ -1,10 +1,12 @@
 import subprocess
 import sys
 
+import pytest
 
 import wherry.stores.remote
 from tests.content import an_image, put
-from tests.stores.remote.stub import front, json_reply, stub
+from tests.stores.remote.stub import Reply, front, json_reply, stub
+from wherry.oci.errors import ConnectionFailed, Unreachable
 from wherry.oci.reference import Reference, Tag
 from wherry.stores.protocol import Mounter, Source, Store
 from wherry.stores.remote import Client, Registry, Repository
@@ -39,18 +41,21 @@ def test_client_is_imported_without_what_it_does_not_need():
 
 
 async def test_proxies_of_the_environment_are_used_only_if_asked_for_and_never_for_loopback(registry, monkeypatch):
-    async with stub(lambda _: json_reply({})) as proxy:
+    async with stub(lambda asked: Reply(502) if asked.method == "CONNECT" else json_reply({})) as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
             monkeypatch.setenv(name, f"http://{proxy.address}")
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
         async with Client(environment_proxies=True) as client:
             await client.registry(registry.address).ping()
+        async with Client() as client:
+            with pytest.raises(ConnectionFailed, match="does not resolve"):
+                await client.registry("registry.invalid").ping()
         assert proxy.asked == []
-        async with Client(environment_proxies=True, insecure=["registry.invalid:80"]) as client:
-            # the proxy's refusal of the tunnel ends the try with HTTPS; plain HTTP needs no tunnel
-            await client.registry("registry.invalid:80").ping()
-        assert proxy.asked[-1].line == "GET http://registry.invalid:80/v2/" or proxy.asked[-1].headers["host"]
+        async with Client(environment_proxies=True) as client:
+            with pytest.raises(Unreachable, match=r"registry\.invalid"):
+                await client.registry("registry.invalid").ping()
+        assert proxy.lines()[0].startswith("CONNECT registry.invalid:443")
 
 
 async def test_client_that_was_closed_can_be_closed_again(registry):

@@ -49,7 +49,7 @@ class Repository:
         return await self._manifests.manifest(name)
 
     def fetch(self, blob: Descriptor, *, offset: int = 0) -> AsyncIterator[bytes]:
-        """The bytes of a blob from `offset` on, in pieces of about 1 MiB; the digest is checked from offset 0 on.
+        """The bytes of a blob from `offset` on, in pieces of up to 512 KiB; the digest is checked from offset 0 on.
 
         Raises:
             BlobUnknown: the repository does not have it.

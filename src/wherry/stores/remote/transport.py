@@ -26,8 +26,9 @@ from wherry.stores.remote.failures import broken_off, unreachable
 
 __all__ = ["PIECE", "Answer", "Body", "Transport"]
 
-PIECE = 1024 * 1024
-"""How many bytes of a blob travel as one piece."""
+PIECE = 512 * 1024
+"""How many bytes of a body travel as one piece, where the connection is quick."""
+_SMALLEST = 64 * 1024
 
 _LONGEST_FAREWELL = 50
 _IDLE = timedelta(seconds=20)  # less than what servers and load balancers wait before they close an idle connection
@@ -46,7 +47,7 @@ class Body(Protocol):
 class Answer:
     """An HTTP answer whose body is still to be read."""
 
-    __slots__ = ("_place", "_request", "_response", "_silence", "status", "url")
+    __slots__ = ("_amount", "_place", "_request", "_response", "_silence", "status", "url")
 
     def __init__(self, request: StreamRequest, url: str, response: Response, place: str, silence: float) -> None:
         self._request = request
@@ -54,6 +55,7 @@ class Answer:
         self._response = response
         self._place = place
         self._silence = silence
+        self._amount = _SMALLEST
         self.status: int = response.status
 
     def header(self, name: str) -> str | None:
@@ -77,14 +79,22 @@ class Answer:
         return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None  # noqa: PLR2004  # 2**63 has 19 digits
 
     async def read(self) -> bytes | None:
-        """The next piece of the body, about `PIECE` long; None after the last."""
+        """The next piece of the body, up to `PIECE` long; None after the last.
+
+        pyreqwest waits until it has as many bytes as it was asked for. So a slow connection is asked for few at a time:
+        it must not be taken for a silent one.
+        """
+        now = asyncio.get_running_loop().time
+        started = now()
         try:
-            async with asyncio.timeout(self._silence):
-                piece = await self._response.body_reader.read(PIECE)
+            async with asyncio.timeout_at(started + self._silence):
+                piece = await self._response.body_reader.read(self._amount)
         except TimeoutError:
             raise TimedOut(f"{self._place}: silent for {self._silence:g} s", registry=self._place) from None
         except PyreqwestError as error:
             raise broken_off(error, self._place) from error
+        is_quick = now() - started < self._silence / 8
+        self._amount = min(PIECE, self._amount * 2) if is_quick else _SMALLEST
         return None if piece is None else piece.to_bytes()
 
     async def close(self) -> None:
