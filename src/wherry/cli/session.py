@@ -41,7 +41,7 @@ def open_client(*, insecure: bool = False, loopback: Loopback = "plain") -> Clie
     credentials = None
     with suppress(CredentialsError):  # nobody's home, as in many containers: then nobody is logged in
         credentials = DockerConfig(docker_config() / "config.json")
-    return Client(credentials=credentials, insecure=insecure, loopback=loopback)
+    return Client(credentials=credentials, insecure=insecure, loopback=loopback, environment_proxies=True)
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
