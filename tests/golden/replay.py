@@ -49,7 +49,8 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.golden.replay", description=__doc__)
-    parser.add_argument("--command", default="wherry", help="what stands in for `docker` (default: wherry)")
+    ours = str(Path(sys.executable).with_name("wherry"))
+    parser.add_argument("--command", default=ours, help="what stands in for `docker` (default: this checkout's wherry)")
     parser.add_argument("--registry", metavar="HOST:PORT", help="plain HTTP on loopback; else wherry's own is started")
     parser.add_argument("--strict", action="store_true", help="expect docker's very output of every case")
     parser.add_argument("--only", default="", metavar="TEXT", help="cases with this text in their names")
