@@ -105,6 +105,18 @@ async def begin(server: Running, name: str, query: str = "") -> str:
     return location
 
 
+async def offset_of(server: Running, location: str) -> str | None:
+    """What an upload says that it has."""
+    return (await ask(server, "GET", location)).header("Range")
+
+
+async def wait_for_bytes(server: Running, location: str) -> None:
+    """Until some of what another connection sends has been written."""
+    async with asyncio.timeout(10):
+        while await offset_of(server, location) == "0-0":
+            pass
+
+
 def an_image(*layers: bytes, config: bytes = b"{}", **more: Any) -> bytes:
     """The manifest of an artifact with these layers; the same arguments make the same bytes."""
     document = {

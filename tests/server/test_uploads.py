@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.asking import Answer, ask, begin, connect, digest_of, head, parse, push_blob
+from tests.server.asking import (
+    Answer,
+    ask,
+    begin,
+    connect,
+    digest_of,
+    head,
+    offset_of,
+    parse,
+    push_blob,
+    wait_for_bytes,
+)
 from wherry.server.policy import Policy
 from wherry.server.running import Running, running
 
@@ -15,19 +26,8 @@ CONTENT = os.urandom(3_000_000)
 DIGEST = digest_of(CONTENT)
 
 
-async def offset_of(registry: Running, location: str) -> str | None:
-    return (await ask(registry, "GET", location)).header("Range")
-
-
 async def finish(registry: Running, location: str, digest: str, body: bytes = b"") -> Answer:
     return await ask(registry, "PUT", f"{location}?digest={digest}", body)
-
-
-async def wait_for_bytes(registry: Running, location: str) -> None:
-    """Until some of what another connection sends has been written."""
-    async with asyncio.timeout(10):
-        while await offset_of(registry, location) == "0-0":
-            pass
 
 
 async def test_what_came_before_the_connection_broke_is_kept(registry):
