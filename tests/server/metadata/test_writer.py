@@ -6,6 +6,7 @@ import threading
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, NullPool, Table, create_engine, event, insert, select
 
+from wherry.oci.errors import Unavailable
 from wherry.server.metadata.sqlite import _prepare
 from wherry.server.metadata.writer import Writer
 
@@ -14,7 +15,9 @@ NUMBERS = Table("numbers", MetaData(), Column("number", Integer, primary_key=Tru
 
 @pytest.fixture
 def engine(tmp_path):
-    engine = create_engine(f"sqlite:///{tmp_path}/x.sqlite", poolclass=NullPool)
+    engine = create_engine(
+        f"sqlite:///{tmp_path}/x.sqlite", poolclass=NullPool, connect_args={"check_same_thread": False}
+    )
     event.listen(engine, "connect", _prepare)
     with engine.connect() as connection:
         NUMBERS.create(connection)
@@ -92,6 +95,22 @@ async def test_a_commit_that_fails_fails_all_who_wait_for_it(writer, engine):
     assert all(isinstance(result, Exception) for result in results)
     assert stored(engine) == []
     assert await writer.run(add(2)) == 2
+
+
+async def test_a_full_disk_is_told_to_all_whose_changes_it_undid(writer, engine):
+    def fills_it(connection: Connection) -> None:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages + 1}")
+        connection.exec_driver_sql("CREATE TABLE large (content)")
+        connection.exec_driver_sql("INSERT INTO large VALUES (zeroblob(1000000))")
+
+    async with Busy(writer):
+        waiting = [asyncio.create_task(writer.run(change)) for change in (add(1), fills_it, add(2))]
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(results[1], Unavailable)
+    undone = [number for number, result in zip((1, None, 2), results, strict=True) if isinstance(result, Exception)]
+    assert all(isinstance(result, int | Unavailable) for result in results)
+    assert stored(engine) == [number for number in (1, 2) if number not in undone]
 
 
 async def test_a_caller_who_gave_up_does_not_undo_the_change(writer, engine):

@@ -44,7 +44,7 @@ class SQLiteMetadata:
         Raises:
             StoreError: it is not a database of ours, or a newer wherry made it.
         """
-        engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+        engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"check_same_thread": False})
         event.listen(engine, "connect", _prepare)
         migrate(engine)
         reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)

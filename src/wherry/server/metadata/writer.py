@@ -8,12 +8,15 @@ own, so that one that is refused takes nothing with it. Nobody is answered befor
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from wherry.oci.errors import Unavailable
 
 __all__ = ["Change", "Writer"]
 
@@ -36,7 +39,7 @@ class Writer:
     """`close` it when nothing calls it any more."""
 
     def __init__(self, engine: Engine, *, durable: bool) -> None:
-        self._engine = engine
+        self._connection = engine.connect()  # here, so that whoever opens the registry hears of trouble
         self._durable = durable
         self._commits = 0
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -63,7 +66,7 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
-        with self._engine.connect() as connection:
+        with self._connection as connection:
             driver = connection.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)  # noqa: S101  # the engine is ours; this tells mypy
             last = False
@@ -98,8 +101,9 @@ class Writer:
         except sqlite3.Error as error:  # the disk is full, or broken: nothing of the batch has happened
             if driver.in_transaction:
                 driver.execute("ROLLBACK")
+            trouble = _trouble([*(job.failure for job in jobs), error])
             for job in jobs:
-                job.failure = job.failure or error
+                job.failure = job.failure or trouble
 
 
 def _run(job: _Job, connection: Connection, driver: sqlite3.Connection) -> None:
@@ -107,9 +111,20 @@ def _run(job: _Job, connection: Connection, driver: sqlite3.Connection) -> None:
     try:
         job.result = job.change(connection)
     except Exception as error:  # noqa: BLE001  # it belongs to the caller, who is on another thread
-        job.failure = error
-        driver.execute("ROLLBACK TO job")
+        job.failure = _trouble([error])
+        driver.execute("ROLLBACK TO job")  # fails when SQLite has rolled back everything, as it does on a full disk
     driver.execute("RELEASE job")
+
+
+def _trouble(failures: Sequence[BaseException | None]) -> BaseException:
+    """What to tell those whose change was undone with others': that the disk is full, if it was that for anyone."""
+    for failure in failures:
+        origin = failure.orig if isinstance(failure, DBAPIError) else failure
+        if isinstance(origin, Unavailable):
+            return origin
+        if isinstance(origin, sqlite3.Error) and getattr(origin, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return Unavailable("the registry's disk is full", hint="tell whoever runs the registry")
+    return next(failure for failure in failures if failure is not None)
 
 
 def _deliver(jobs: list[_Job]) -> None:

@@ -1,0 +1,121 @@
+"""`wherry serve` as a process: what it prints, how it ends, what it says when it cannot start."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from wherry.server.running import running
+
+WHERRY = (sys.executable, "-c", "import sys; from wherry.cli import main; sys.exit(main())")
+
+
+@asynccontextmanager
+async def serving(*options: str, folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """The process, and the URL that it prints."""
+    child = await asyncio.create_subprocess_exec(
+        *WHERRY, "serve", *options, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert child.stdout is not None
+    try:
+        yield child, (await asyncio.wait_for(child.stdout.readline(), 30)).decode().strip()
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()
+
+
+async def failed(*options: str, folder: Path) -> tuple[int | None, str, str]:
+    child = await asyncio.create_subprocess_exec(
+        *WHERRY, "serve", *options, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, errors = await asyncio.wait_for(child.communicate(), 30)
+    return child.returncode, output.decode(), errors.decode()
+
+
+def status(url: str) -> int:
+    with urlopen(url) as answer:
+        return int(answer.status)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_prints_its_url_and_ends_on_a_signal(tmp_path, number):
+    async with serving("--listen", "127.0.0.1:0", folder=tmp_path) as (child, url):
+        assert await asyncio.to_thread(status, f"{url}/v2/") == 200
+        child.send_signal(number)
+        output, errors = await asyncio.wait_for(child.communicate(), 30)
+        assert (child.returncode, output, errors) == (0, b"", b"")
+    assert (tmp_path / "registry" / "registry.sqlite").is_file()
+
+
+async def test_ephemeral_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    async with serving("--listen", "127.0.0.1:0", "--ephemeral", folder=tmp_path) as (child, url):
+        assert len(list(tmp_path.iterdir())) == 1
+        assert await asyncio.to_thread(status, f"{url}/v2/") == 200
+        child.terminate()
+        await asyncio.wait_for(child.wait(), 30)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--listen", "5000"], "'5000' is not of the form HOST:PORT"),
+        (["--listen", ":5000"], "is not of the form HOST:PORT"),
+        (["--listen", "::1:5000"], "is not of the form HOST:PORT"),
+        (["--listen", "localhost:http"], "'http' is not a port"),
+        (["--listen", "localhost:65536"], "'65536' is not a port"),
+        (["--listen", "localhost:-1"], "'-1' is not a port"),
+        (["--ephemeral", "--data", "x"], "exclude each other"),
+        (["--allow-sparse", "some"], "'some' is not one of 'index', 'all'"),
+        (["--listen", "192.0.2.1:0"], "this machine does not have that address"),
+        (["--data", "file"], "is a file"),
+        (["--listen", "127.0.0.1:0", "--data", "file/below"], "cannot be used as a registry's folder"),
+    ],
+)
+async def test_what_it_cannot_do_is_said_in_one_line(tmp_path, options: Sequence[str], said):
+    (tmp_path / "file").write_text("x")
+    code, output, errors = await failed(*options, folder=tmp_path)
+    assert code in (1, 2)
+    assert output == ""
+    lines = errors.splitlines()
+    assert lines[0].startswith("wherry: ")
+    assert said in lines[0]
+    assert all(line.startswith("try: ") for line in lines[1:])
+
+
+async def test_a_port_that_is_taken_is_said(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, _, errors = await failed("--listen", f"127.0.0.1:{taken.getsockname()[1]}", folder=tmp_path)
+    assert code == 1
+    assert errors.startswith("wherry: cannot listen on 127.0.0.1:")
+    assert "the port is taken" in errors.splitlines()[0]
+
+
+async def test_a_folder_that_is_in_use_is_said(tmp_path):
+    async with running(data=tmp_path / "registry"):
+        code, _, errors = await failed("--listen", "127.0.0.1:0", folder=tmp_path)
+    assert (code, errors.splitlines()[0]) == (1, "wherry: registry is in use by another wherry server")
+
+
+async def test_without_the_extra_it_says_what_to_install(tmp_path):
+    program = """
+import sys
+sys.modules["granian"] = None
+from wherry.cli import main
+sys.exit(main(["serve"]))
+"""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, errors = await asyncio.wait_for(child.communicate(), 30)
+    assert (output, child.returncode) == (b"", 1)
+    assert b"pip install 'wherry[server]'" in errors
+    assert b"Traceback" not in errors
