@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.content import Content, put
 
+from tests.content import Content, put
 from wherry.cli import main
 from wherry.oci.reference import Reference
 from wherry.server.running import Running

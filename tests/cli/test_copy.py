@@ -2,8 +2,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.content import a_foreign_layer, a_layer, an_image, an_index_of
 
+from tests.content import a_foreign_layer, a_layer, an_image, an_index_of
 from wherry.oci.reference import Reference, Tag
 from wherry.stores.layout import Layout
 from wherry.stores.remote import Client

@@ -3,8 +3,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.content import Content, a_foreign_layer, a_layer, an_artifact, an_image, an_index_of, put
 
+from tests.content import Content, a_foreign_layer, a_layer, an_artifact, an_image, an_index_of, put
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import DOCKER_SCHEMA1_SIGNED, OCI_INDEX, OCI_MANIFEST

@@ -2,7 +2,6 @@ import json
 from pathlib import Path
 
 from tests.content import an_image, put
-
 from wherry.stores.layout import Layout
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from tests.conformance.wire import Names, Registry, Repository
 
 ELSEWHERE = os.environ.get("WHERRY_CONFORMANCE_URL", "").rstrip("/")

@@ -1,6 +1,7 @@
 """GET and HEAD of blobs (end-2): whole, in part, and not at all when the client has it already."""
 
 import pytest
+
 from tests.conformance.wire import Repository, digest_of, random_bytes
 
 SIZE = 2048

@@ -1,6 +1,7 @@
 """POST, PATCH and PUT of blobs (end-4a, 4b, 4c, 5, 6): every way, every content, every algorithm."""
 
 import pytest
+
 from tests.conformance.pushes import BINARY, WAYS, Push, post_only, post_then_put
 from tests.conformance.wire import Repository, digest_of, random_bytes, with_query
 

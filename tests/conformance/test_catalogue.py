@@ -1,6 +1,7 @@
 """GET /v2/_catalog: Docker's list of repositories, outside of the specification, and wanted by everybody."""
 
 import pytest
+
 from tests.conformance.wire import Names, Registry, Repository
 
 

@@ -4,6 +4,7 @@ import itertools
 import json
 
 import pytest
+
 from tests.conformance import datasets
 from tests.conformance.datasets import SETS, DataSet
 from tests.conformance.pushes import WAYS, post_only, post_then_put

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tests.conformance.wire import OCI_INDEX, OCI_MANIFEST, Repository, descriptor, digest_of, empty_image, random_bytes
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tests.conformance.wire import OCI_MANIFEST, Registry, Repository, digest_of, empty_image
 
 DIGEST = digest_of(b"{}")

@@ -1,6 +1,7 @@
 """POST …/blobs/uploads/?mount= (end-11)."""
 
 import pytest
+
 from tests.conformance.wire import Answer, Repository, digest_of, random_bytes, with_query
 
 ALGORITHMS = ("sha256", "sha512")

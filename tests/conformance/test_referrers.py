@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tests.conformance.wire import (
     OCI_EMPTY,
     OCI_INDEX,

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tests.conformance.conftest import ELSEWHERE, served
 from tests.conformance.wire import OCI_INDEX, OCI_MANIFEST, Registry, Repository, descriptor, digest_of, empty_image
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tests.conformance.wire import OCI_MANIFEST, Answer, Repository, digest_of, empty_image
 
 ALGORITHMS = ("sha256", "sha512")

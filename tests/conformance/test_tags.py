@@ -1,6 +1,7 @@
 """GET …/tags/list (end-8a, 8b)."""
 
 import pytest
+
 from tests.conformance.wire import Repository, empty_image
 
 TAGS = ["v1", "v10", "v2", "latest", "Latest", "_under", "1.0", "0", "a-b", "a.b", "a_b", "ab", "Z", "z"]

@@ -4,6 +4,7 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
+
 from tests.conformance.pushes import BINARY
 from tests.conformance.wire import SILENCE, Answer, Repository, digest_of, random_bytes, with_query
 

@@ -3,8 +3,8 @@ import base64
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.oci.strategies import digests, platforms
 
+from tests.oci.strategies import digests, platforms
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidDescriptor

@@ -3,8 +3,8 @@ import hashlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.oci.strategies import digests, refusal
 
+from tests.oci.strategies import digests, refusal
 from wherry.oci.digest import ALGORITHMS, Digest
 from wherry.oci.errors import InvalidDigest, UnsupportedAlgorithm
 

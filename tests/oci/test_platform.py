@@ -1,8 +1,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.oci.strategies import platforms, refusal
 
+from tests.oci.strategies import platforms, refusal
 from wherry.oci.errors import InvalidPlatform
 from wherry.oci.platform import Platform
 

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.oci.strategies import components, digests, names, references, refusal, tags
 
+from tests.oci.strategies import components, digests, names, references, refusal, tags
 from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidName, InvalidReference, InvalidTag
 from wherry.oci.reference import DOCKER_HUB, Reference, Tag, check_name

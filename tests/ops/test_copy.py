@@ -3,6 +3,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from tests.content import (
     Blob,
     Content,
@@ -17,7 +18,6 @@ from tests.content import (
     read,
 )
 from tests.ops.recording import Cut, CutStore, RecordingStore
-
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.errors import (

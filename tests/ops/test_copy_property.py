@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tests.content import Content, a_layer, an_artifact, an_image, an_index_of, put, read
 from tests.ops.recording import Cut, CutStore, RecordingStore
-
 from wherry.oci.digest import Digest
 from wherry.oci.reference import Tag
 from wherry.ops.copy import copy

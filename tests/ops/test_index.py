@@ -2,8 +2,8 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.content import an_image, an_index_of
 
+from tests.content import an_image, an_index_of
 from wherry.oci.errors import ManifestInvalid
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import DOCKER_LIST, OCI_INDEX

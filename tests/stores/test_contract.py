@@ -1,8 +1,8 @@
 """The contract of every store. A new store adds a fixture in conftest.py, not tests."""
 
 import pytest
-from tests.content import Content, a_blob, a_foreign_layer, an_artifact, an_image, an_index_of, pieces, put, read
 
+from tests.content import Content, a_blob, a_foreign_layer, an_artifact, an_image, an_index_of, pieces, put, read
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.errors import (

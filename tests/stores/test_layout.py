@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.content import a_blob, an_artifact, an_image, an_index_of, pieces, put, read
 
+from tests.content import a_blob, an_artifact, an_image, an_index_of, pieces, put, read
 from wherry.oci.digest import Digest
 from wherry.oci.errors import ContentMismatch, DigestMismatch, ManifestUnknown, NameUnknown, StoreError
 from wherry.oci.manifest import Manifest

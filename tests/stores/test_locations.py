@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from tests.content import an_image, put
 
+from tests.content import an_image, put
 from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidReference, ManifestUnknown
 from wherry.oci.reference import Reference, Tag
