@@ -131,7 +131,8 @@ async def listening(
     finally:
         server.close()
         for task, writer in connections.items():
-            writer.transport.abort()
+            if not writer.is_closing():  # Debian's Python 3.11.2 fails on a TLS connection that was closed twice
+                writer.transport.abort()
             task.cancel()
         if connections:
             await asyncio.wait(connections)
