@@ -15,6 +15,7 @@ from wherry.oci.errors import (
     InvalidDigest,
     ManifestInvalid,
     ManifestUnknown,
+    NotFound,
     RegistryError,
     TooManyRequests,
     UnexpectedResponse,
@@ -63,7 +64,7 @@ class Manifests:
         """Whether the repository has a manifest."""
         try:
             await self.resolve(digest)
-        except ManifestUnknown:
+        except NotFound:
             return False
         return True
 
