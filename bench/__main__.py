@@ -1,6 +1,7 @@
 """`python -m bench`: measure, print, and with `--write` put the table into bench/README.md."""
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -16,9 +17,10 @@ PARTS = ("serving", "copying", "inspecting")
 
 def main() -> None:
     options = _options()
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="wherry-bench-", dir=options.directory) as folder:
         rows = _measure(Path(folder), options)
-    text = document(rows, _facts(options))
+    text = document(rows, _facts(options, load))
     print(text)
     if options.write:
         write(Path(__file__).with_name("README.md"), text)
@@ -62,10 +64,10 @@ def _measure(folder: Path, options: argparse.Namespace) -> list[Row]:
     return rows
 
 
-def _facts(options: argparse.Namespace) -> list[str]:
+def _facts(options: argparse.Namespace, load: float) -> list[str]:
     wrk = find("wrk")
     return [
-        f"Medians of {options.rounds} rounds, in turn (`--long` rows: one round).",
+        f"Medians of {options.rounds} rounds, in turn (`--long` rows: one round); load average before: {load:.1f}.",
         f"Small requests by {wrk.label if wrk else 'our own generator, which a fast registry may outrun'}.",
         *(f"{kind.label}: {kind.durability} before the answer." for kind in kinds()),
         f"Clients: {', '.join(client.label for client in clients())}.",
