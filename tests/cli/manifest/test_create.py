@@ -1,5 +1,7 @@
 import asyncio
 import json
+import os
+import sys
 
 import pytest
 
@@ -189,3 +191,23 @@ async def test_a_home_that_is_nowhere_is_one_line(registry, wherry, images, monk
     assert (done.code, done.out) == (1, b"")
     assert done.err.startswith("wherry: ")
     assert "DOCKER_CONFIG" in done.err.splitlines()[1]
+
+
+async def test_a_full_disk_leaves_no_half_of_a_draft(registry, images, configuration) -> None:
+    """The limit on a file's size is the nearest thing to a full disk that a test can have."""
+    target = f"{registry.address}/team/app:multi"
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100));"
+        "from wherry.cli import main; main()"
+    )  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, "manifest", "create", "--insecure", target, *images),
+        env=os.environ | {"DOCKER_CONFIG": str(configuration)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (1, b"")
+    assert err.startswith(b"wherry: ")
+    assert b"File too large" in err
+    assert [path for path in (configuration / "manifests").iterdir() if not path.name.startswith(".")] == []
