@@ -18,7 +18,7 @@ __all__ = ["IncomingFile"]
 
 _INLINE = 64 * 1024  # bytes that are hashed and written in less time than a thread takes to wake up
 _READ = 1024 * 1024
-_FLUSH = 8 * 1024 * 1024  # bytes after which it is worth while to begin
+_FLUSH = 32 * 1024 * 1024  # bytes; each flush of a file that grows costs the file system a journal entry as well
 
 
 class IncomingFile:
