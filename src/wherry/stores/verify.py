@@ -5,8 +5,11 @@ from collections.abc import AsyncIterable, AsyncIterator
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import DigestMismatch, SizeMismatch
 from wherry.oci.manifest import Manifest
+from wherry.stores._beside import Beside
 
 __all__ = ["Check", "verified", "verified_manifest"]
+
+_LARGE = 4 * 1024 * 1024  # bytes of a blob from which on hashing has a thread of its own
 
 
 class Check:
@@ -18,11 +21,20 @@ class Check:
     def __init__(self, blob: Descriptor, place: str) -> None:
         self._blob = blob
         self._place = place
-        self._hasher = blob.digest.hasher()
+        self.hasher = blob.digest.hasher()
         self._size = 0
 
     def see(self, piece: bytes) -> None:
         """Look at the next bytes.
+
+        Raises:
+            SizeMismatch: that is too many.
+        """
+        self.count(piece)
+        self.hasher.update(piece)
+
+    def count(self, piece: bytes) -> None:
+        """Look at how many the next bytes are; somebody else feeds them to `hasher`.
 
         Raises:
             SizeMismatch: that is too many.
@@ -32,7 +44,6 @@ class Check:
             raise SizeMismatch(
                 f"{self._place}: blob {self._blob.digest} is longer than the {self._blob.size} bytes of its descriptor"
             )
-        self._hasher.update(piece)
 
     def finish(self) -> None:
         """Look at the whole.
@@ -44,7 +55,7 @@ class Check:
         digest, size = self._blob.digest, self._blob.size
         if self._size < size:
             raise SizeMismatch(f"{self._place}: blob {digest} ended after {self._size} of {size} bytes")
-        found = self._hasher.hexdigest()
+        found = self.hasher.hexdigest()
         if found != digest.encoded:
             raise DigestMismatch(
                 f"{self._place}: blob {digest} has bytes of digest {digest.algorithm}:{found}",
@@ -60,10 +71,22 @@ async def verified(content: AsyncIterable[bytes], blob: Descriptor, place: str) 
         DigestMismatch: the bytes are others.
     """
     check = Check(blob, place)
-    async for piece in content:
-        check.see(piece)
-        yield piece
-    check.finish()
+    if blob.size < _LARGE:
+        async for piece in content:
+            check.see(piece)
+            yield piece
+        check.finish()
+        return
+    beside = Beside(check.hasher)
+    try:
+        async for piece in content:
+            check.count(piece)
+            await beside.update(piece)
+            yield piece
+        await beside.finish()
+        check.finish()
+    finally:
+        beside.end()
 
 
 def verified_manifest(manifest: Manifest, expected: Descriptor, place: str) -> Manifest:
