@@ -26,7 +26,7 @@ async def through(content: bytes, blob: Descriptor) -> bytes:
 
 async def drain_into(seen: list[bytes], stream: AsyncIterator[bytes]) -> None:
     async for piece in stream:
-        seen.append(piece)
+        seen += (piece,)
 
 
 @both
