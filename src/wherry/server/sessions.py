@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 from wherry.oci.digest import Digest
-from wherry.oci.errors import BlobUploadUnknown, DigestInvalid, RangeInvalid, SizeInvalid
+from wherry.oci.errors import BlobUploadUnknown, DigestInvalid, RangeInvalid, SizeInvalid, Unavailable
 from wherry.oci.wire.ranges import Span
 from wherry.server.blobs.protocol import Blobs, Incoming
 from wherry.server.metadata.protocol import Metadata, UploadRecord
@@ -57,7 +57,11 @@ class Session:
         start, before = self.offset, self.hasher.copy()
         if span is not None:
             self._check_span(span, request.content_length)
-        await self._receive(request)
+        try:
+            await self._receive(request)
+        except (Unavailable, OSError):
+            await self._hash_again()
+            raise
         if span is not None and self.offset != span.stop:
             came = self.offset - start
             await self.incoming.truncate(start)
@@ -89,6 +93,11 @@ class Session:
                 await writing
             if batch:
                 await self.incoming.append(batch, self.hasher)
+
+    async def _hash_again(self) -> None:
+        """The disk has failed: the running hash has perhaps seen more than was written."""
+        self.hasher = hashlib.new(self.record.algorithm)
+        await self.incoming.digest(self.hasher)
 
     async def check(self, digest: Digest) -> None:
         """Whether the bytes are those of `digest`; an algorithm that was not foreseen costs one reading of the file.

@@ -1,7 +1,7 @@
 """An upload's bytes in a file.
 
-Writing and hashing of large pieces runs in a thread (hashing lets go of the interpreter's lock above 2 KB); small ones are
-done where they are, because a thread costs more than they do. While a large upload comes in, what is there already goes
+Writing and hashing of large pieces runs in two threads side by side (hashing lets go of the interpreter's lock above 2 KB);
+small ones are done where they are, because a thread costs more than they do. While a large upload comes in, what is there already goes
 to the disk: so there is little left to wait for at its end.
 """
 
@@ -39,12 +39,16 @@ class IncomingFile:
     async def append(self, pieces: Sequence[bytes], hasher: Hasher) -> None:
         length = sum(map(len, pieces))
         if length > _INLINE:
-            await self._disk.run(lambda: self._append(pieces, length, hasher))
+            work = (lambda: self._append(pieces, length), lambda: _feed(hasher, pieces))
+            for failure in await asyncio.gather(*map(self._disk.run, work), return_exceptions=True):
+                if failure is not None:
+                    raise failure
             return
         try:
-            self._append(pieces, length, hasher)
+            self._append(pieces, length)
         except OSError as error:
             raise disk_trouble(error) from error
+        _feed(hasher, pieces)
 
     async def truncate(self, size: int) -> None:
         self._cut(self._open(), size)
@@ -76,7 +80,7 @@ class IncomingFile:
             os.lseek(self._descriptor, self.size, os.SEEK_SET)
         return self._descriptor
 
-    def _append(self, pieces: Sequence[bytes], length: int, hasher: Hasher) -> None:
+    def _append(self, pieces: Sequence[bytes], length: int) -> None:
         descriptor = self._open()
         try:
             write_all(descriptor, pieces)
@@ -84,8 +88,6 @@ class IncomingFile:
             self._cut(descriptor, self.size)
             raise
         self._flush_early(descriptor, length)
-        for piece in pieces:
-            hasher.update(piece)
         self.size += length
 
     def _flush_early(self, descriptor: int, length: int) -> None:
@@ -99,6 +101,11 @@ class IncomingFile:
         os.ftruncate(descriptor, size)
         os.lseek(descriptor, size, os.SEEK_SET)
         self.size = size
+
+
+def _feed(hasher: Hasher, pieces: Sequence[bytes]) -> None:
+    for piece in pieces:
+        hasher.update(piece)
 
 
 def _hash(descriptor: int, hasher: Hasher) -> None:

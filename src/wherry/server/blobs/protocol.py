@@ -29,7 +29,7 @@ class Incoming(Protocol):
         """Bytes that are there."""
 
     async def append(self, pieces: Sequence[bytes], hasher: Hasher) -> None:
-        """Write pieces behind what is there, and feed them to `hasher`."""
+        """Write pieces behind what is there, and feed them to `hasher`; when the first fails, the second may have happened."""
 
     async def truncate(self, size: int) -> None:
         """Forget what is behind `size`."""
