@@ -56,7 +56,8 @@ def copy(
         )
     with shown(quiet=quiet) as progress:
         copied = run(
-            _copy(origin, target, jobs=jobs, foreign=foreign, recheck=recheck, insecure=insecure, progress=progress)
+            _copy(origin, target, jobs=jobs, foreign=foreign, recheck=recheck, insecure=insecure, progress=progress),
+            heavy=True,
         )
     tag = copied.tags[0] if copied.tags else None
     place = str(target.at(tag, copied.root.digest))

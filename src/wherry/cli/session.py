@@ -44,6 +44,14 @@ def open_client(*, insecure: bool = False, loopback: Loopback = "plain") -> Clie
     return Client(credentials=credentials, insecure=insecure, loopback=loopback, environment_proxies=True)
 
 
-def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run a command's coroutine on the event loop, which this starts and ends."""
-    return asyncio.run(main)
+def run(main: Coroutine[Any, Any, Result], *, heavy: bool = False) -> Result:
+    """Run a command's coroutine on the event loop, which this starts and ends.
+
+    `heavy` is for commands that move blobs: uvloop's loop takes longer to import, and then less time for each piece.
+    """
+    if not heavy:
+        return asyncio.run(main)
+    import uvloop  # noqa: PLC0415  # commands that ask a registry one thing are over before it has paid
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
