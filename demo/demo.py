@@ -57,8 +57,8 @@ def assemble(built: list[Image], repository: str) -> None:
     for image in built:
         if image.annotate:
             run("manifest", "annotate", *image.annotate, name, f"{repository}:{image.tag}", why=image.why)
-    say("Push it. The answer is the digest that everybody can pin:")
-    run("manifest", "push", name)
+    say("Push it, and let the draft go. The answer is the digest that everybody can pin:")
+    run("manifest", "push", "--purge", name)
     say("What the registry has now:")
     run("manifest", "inspect", "--insecure", name, show=24)
     run("manifest", "inspect", "--insecure", "--verbose", name, show=22)
