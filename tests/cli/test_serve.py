@@ -54,6 +54,53 @@ async def test_it_prints_its_url_and_ends_on_a_signal(tmp_path, number):
     assert (tmp_path / "registry" / "registry.sqlite").is_file()
 
 
+@asynccontextmanager
+async def uploading(url: str) -> AsyncIterator[asyncio.StreamReader]:
+    """An upload that has begun, and does not come to its end."""
+    reader, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
+    try:
+        writer.write(b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
+        answer = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        location = next(line.split(": ")[1] for line in answer if line.startswith("location: "))
+        writer.write(f"PATCH {location} HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\n".encode())
+        writer.write(b"Content-Length: 10\r\n\r\n")
+        assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")  # somebody reads the body now
+        yield reader
+    finally:
+        writer.close()
+
+
+HANGUP = pytest.param(
+    signal.SIGHUP, marks=pytest.mark.skipif(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="run by nohup")
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, HANGUP])
+async def test_a_second_signal_ends_it_at_once_and_tidily(tmp_path, monkeypatch, number):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    async with serving("--listen", "127.0.0.1:0", "--ephemeral", folder=tmp_path) as (child, url):
+        async with uploading(url) as reader:
+            child.send_signal(number)
+            while await is_listening(url):
+                pass
+            child.send_signal(number)
+            async with asyncio.timeout(8):  # without the second one it is 10 seconds
+                answer = await reader.read()
+                output, errors = await child.communicate()
+        assert b" 503 " in answer.splitlines()[0]
+        assert (child.returncode, output, errors) == (0, b"", b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+async def is_listening(url: str) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True
+
+
 async def test_ephemeral_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     async with serving("--listen", "127.0.0.1:0", "--ephemeral", folder=tmp_path) as (child, url):
@@ -74,6 +121,8 @@ async def test_ephemeral_leaves_nothing_behind(tmp_path, monkeypatch):
         (["--listen", "localhost:65536"], "'65536' is not a port"),
         (["--listen", "localhost:-1"], "'-1' is not a port"),
         (["--ephemeral", "--data", "x"], "exclude each other"),
+        (["--data", ""], "--data names no folder"),
+        (["--listen", "no.such.host.invalid:0"], "cannot listen on 'no.such.host.invalid': "),
         (["--allow-sparse", "some"], "'some' is not one of 'index', 'all'"),
         (["--listen", "192.0.2.1:0"], "this machine does not have that address"),
         (["--data", "file"], "is a file"),

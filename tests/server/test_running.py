@@ -174,3 +174,43 @@ async def test_idle_connections_do_not_hold_up_the_end():
         _, silent = await connect(registry)
     writer.close()
     silent.close()
+
+
+@pytest.mark.parametrize("name", ["with?mode=ro", "a#b", "per%20cent", "new\nline"])
+async def test_a_folder_may_have_any_name(tmp_path, name):
+    async with running(data=tmp_path / name):
+        assert (tmp_path / name / "registry.sqlite").is_file()
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+async def test_nothing_is_added_to_the_database_of_another_program(tmp_path):
+    with sqlite3.connect(tmp_path / "registry.sqlite") as database:
+        database.execute("CREATE TABLE theirs (x)")
+    database.close()
+    with pytest.raises(StoreError, match="not a database of wherry's"):
+        async with running(data=tmp_path):
+            pass
+    with sqlite3.connect(tmp_path / "registry.sqlite") as database:
+        assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
+    database.close()
+
+
+@pytest.mark.parametrize("name", ["blobs", "uploads"])
+async def test_a_file_where_blobs_belong_is_told(tmp_path, name):
+    (tmp_path / name).write_text("x")
+    with pytest.raises(StoreError, match=f"{name} cannot be used for blobs: File exists"):
+        async with running(data=tmp_path):
+            pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+@pytest.mark.parametrize("name", ["registry.sqlite", "blobs", "uploads"])
+async def test_what_this_user_may_not_write_is_told_at_once(tmp_path, name):
+    async with running(data=tmp_path):
+        pass
+    mode = (tmp_path / name).stat().st_mode
+    (tmp_path / name).chmod(mode & 0o500)
+    with pytest.raises(StoreError, match="by this user"):
+        async with running(data=tmp_path):
+            pass
+    (tmp_path / name).chmod(mode)

@@ -47,7 +47,7 @@ class Address(click.ParamType[tuple[str, int]]):
 )
 @click.option(
     "--data",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False),
     help="The registry's folder, made if it is missing.  [default: ./registry]",
 )
 @click.option("--ephemeral", is_flag=True, help="Keep nothing: use a temporary folder, and remove it at the end.")
@@ -65,7 +65,7 @@ class Address(click.ParamType[tuple[str, int]]):
 )
 def serve(
     listen: tuple[str, int],
-    data: Path | None,
+    data: str | None,
     ephemeral: bool,  # noqa: FBT001  # click passes options by name
     allow_sparse: str | None,
     durability: str,
@@ -73,28 +73,35 @@ def serve(
     """Run a registry until SIGTERM or Ctrl-C.
 
     The URL is printed when it is ready to answer. At the end it takes no new connections, lets the requests finish
-    that are under way, and closes its database.
+    that are under way, and closes its database; a second signal ends it without waiting for them.
     """
     if ephemeral and data is not None:
         raise click.UsageError("--data and --ephemeral exclude each other")
+    if data == "":  # a variable of a script that is not set, most likely; it would become the current folder
+        raise click.UsageError("--data names no folder")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     _allow_many_files()
     sparse = Sparse(allow_sparse) if allow_sparse else Sparse.NONE
     policy = Policy(durability=Durability(durability))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # half as much again as asyncio's own loop
-        runner.run(_serve(*listen, None if ephemeral else data or Path("registry"), sparse, policy))
+        runner.run(_serve(*listen, None if ephemeral else Path(data or "registry"), sparse, policy))
 
 
 async def _serve(host: str, port: int, data: Path | None, sparse: Sparse, policy: Policy) -> None:
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+    _on_signals(stopped)
     async with running(data=data, host=host, port=port, sparse=sparse, policy=policy) as registry:
         click.echo(registry.url)
         await stopped.wait()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)  # who asks twice does not want to wait
+        _on_signals(registry.hurry)  # who asks twice does not want to wait
+
+
+def _on_signals(event: asyncio.Event) -> None:
+    """SIGHUP too: the terminal is closed, and the throw-away folder must go; but `nohup` has the last word."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue
+        asyncio.get_running_loop().add_signal_handler(number, event.set)
 
 
 def _allow_many_files() -> None:

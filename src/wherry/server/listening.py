@@ -41,7 +41,8 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, UnicodeError) as error:
-        raise CannotListen(f"cannot listen on {host}: {error}", hint="name an address of this machine") from error
+        reason = error.strerror if isinstance(error, OSError) else "no host has such a name"
+        raise CannotListen(f"cannot listen on {host!r}: {reason}", hint="name an address of this machine") from error
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -73,11 +74,13 @@ _REASONS = {
 
 
 @asynccontextmanager
-async def serving(application: Application, listener: socket.socket, *, patience: float) -> AsyncIterator[None]:
+async def serving(
+    application: Application, listener: socket.socket, *, patience: float, hurry: asyncio.Event
+) -> AsyncIterator[None]:
     """Answer requests until the block ends; then drain: take no new connections, and let what runs finish.
 
-    Requests that take longer than `patience` seconds then are refused, and connections that take longer still are left
-    to end with the process. The socket is closed at the end.
+    Requests that take longer than `patience` seconds then, or go on when `hurry` is set, are refused, and connections
+    that take longer still are left to end with the process. The socket is closed at the end.
     """
     server = _Server(application, listener)
     address = listener.getsockname()
@@ -87,7 +90,10 @@ async def serving(application: Application, listener: socket.socket, *, patience
         yield
     finally:
         server.interrupt()
-        if not await _ended(task, patience):
+        hurried = asyncio.create_task(hurry.wait())
+        await asyncio.wait([task, hurried], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not task.done():
             application.abandon()
         if not await _ended(task, _LAST):  # a client that does not read what it asked for
             server.kill()

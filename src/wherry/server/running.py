@@ -7,7 +7,7 @@ async with running(data=None) as registry:
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wherry.server.application import Application
@@ -23,10 +23,14 @@ _SWEEP = 3600.0  # seconds between two looks for abandoned uploads
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Where it listens: `address` is `host:port`, as in a reference; `data` is its folder."""
+    """Where it listens: `address` is `host:port`, as in a reference; `data` is its folder.
+
+    Set `hurry`, and the end waits no longer for requests that are under way.
+    """
 
     address: str
     data: Path
+    hurry: asyncio.Event = field(default_factory=asyncio.Event, repr=False, compare=False)
 
     @property
     def url(self) -> str:
@@ -62,11 +66,14 @@ async def running(
     with listener, thrown_away_folder() if data is None else held_folder(data) as folder:
         registry = await asyncio.to_thread(Registry.open, folder, policy)
         bound_host, bound_port, *_ = listener.getsockname()
+        bare = f"[{bound_host}]" if ":" in bound_host else bound_host
+        server = Running(f"{bare}:{bound_port}", folder)
         try:
-            async with serving(Application(registry), listener, patience=patience), _swept(registry):
-                yield Running(
-                    f"[{bound_host}]:{bound_port}" if ":" in bound_host else f"{bound_host}:{bound_port}", folder
-                )
+            async with (
+                serving(Application(registry), listener, patience=patience, hurry=server.hurry),
+                _swept(registry),
+            ):
+                yield server
         finally:
             await registry.close()
 

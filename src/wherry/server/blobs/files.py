@@ -10,6 +10,7 @@ from typing import Self
 from uuid import uuid4
 
 from wherry.oci.digest import Digest
+from wherry.oci.errors import StoreError
 from wherry.server.blobs.disk import Disk, open_file, size_of, write_all
 from wherry.server.blobs.incoming import IncomingFile
 from wherry.server.blobs.protocol import LocalFile
@@ -29,10 +30,19 @@ class FileBlobs:
 
     @classmethod
     def open(cls, folder: Path, *, durable: bool) -> Self:
-        """Make the folders where they are missing. With `durable` nothing is kept before it is on the disk."""
+        """Make the folders where they are missing. With `durable` nothing is kept before it is on the disk.
+
+        Raises:
+            StoreError: they cannot be made, or not be written.
+        """
         blobs = cls(folder, Disk(durable=durable))
-        blobs._kept.mkdir(exist_ok=True)
-        blobs._incoming.mkdir(exist_ok=True)
+        for each in (blobs._kept, blobs._incoming):
+            try:
+                each.mkdir(exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"{each} cannot be used for blobs: {error.strerror}") from error
+            if not os.access(each, os.R_OK | os.W_OK | os.X_OK):
+                raise StoreError(f"{each} cannot be written by this user", hint="run the registry as its owner")
         blobs._disk.flush_folder(folder)
         return blobs
 

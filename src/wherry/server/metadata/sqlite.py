@@ -4,15 +4,17 @@ Reads run where they are called, on the event loop, on a connection of their own
 go to the writer's thread.
 """
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Engine, NullPool, create_engine, event
+from sqlalchemy import URL, Engine, NullPool, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from wherry.oci.digest import Digest
+from wherry.oci.errors import StoreError
 from wherry.oci.reference import Tag
 from wherry.server.metadata import changes, reads
 from wherry.server.metadata.hot import Hot
@@ -42,9 +44,12 @@ class SQLiteMetadata:
         """Open the database, made or brought to the newest schema first. Blocks for that long.
 
         Raises:
-            StoreError: it is not a database of ours, or a newer wherry made it.
+            StoreError: it is not a database of ours, or a newer wherry made it; or this user may not write it.
         """
-        engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"check_same_thread": False})
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK):  # SQLite would start, and refuse the first push
+            raise StoreError(f"{path} cannot be read and written by this user", hint="run the registry as its owner")
+        location = URL.create("sqlite", database=str(path))  # not parsed from a text: a path may have `?` and `#` in it
+        engine = create_engine(location, poolclass=NullPool, connect_args={"check_same_thread": False})
         event.listen(engine, "connect", _prepare)
         migrate(engine)
         reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
