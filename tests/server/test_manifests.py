@@ -75,6 +75,13 @@ async def test_everything_that_is_missing_is_told(registry):
     assert (await get(registry, "a", "v1")).codes == ["MANIFEST_UNKNOWN"]
 
 
+async def test_what_is_missing_is_counted_when_it_is_too_much_to_read(registry):
+    answer = await put(registry, "a", "v1", an_image(*(str(each).encode() for each in range(5000))))
+    assert answer.codes == ["MANIFEST_BLOB_UNKNOWN"] * 101
+    assert answer.json["errors"][-1]["message"] == "and 4901 more"
+    assert len(answer.body) < 50_000
+
+
 async def test_what_another_repository_holds_is_missing(registry):
     await push_image(registry, "a", "v1", b"layer")
     assert (await put(registry, "b", "v1", an_image(b"layer"))).codes == ["MANIFEST_BLOB_UNKNOWN"] * 2

@@ -140,6 +140,22 @@ def _single_quoted(text: bytes) -> Diagnosis | None:
     )
 
 
+def _quotes_changed(text: bytes) -> Diagnosis | None:
+    for pattern, how in _QUOTES:
+        if re.match(pattern, text):
+            return Diagnosis("quotes-changed", f"the body is no JSON: {how}", _SEND_FILE)
+    return None
+
+
+_QUOTES = (
+    (
+        rb"\{\s*[A-Za-z]\w*\s*:",
+        "the double quotes are gone, which a shell took away (PowerShell does, from an argument)",
+    ),
+    (rb'\{\s*\\"', "its double quotes have backslashes before them"),
+    (rb"\{\s*'", "its quotes are single ones, as a program prints a value of its own (Python's print does)"),
+)
+
 _BY_BYTES: tuple[Callable[[bytes], Diagnosis | None], ...] = (
     _empty,
     _unexpanded_variable,
@@ -150,11 +166,12 @@ _BY_BYTES: tuple[Callable[[bytes], Diagnosis | None], ...] = (
     _other_encoding,
     _url_encoded,
     _single_quoted,
+    _quotes_changed,
 )
 
 
 def _not_json(text: bytes, parser_says: str) -> Diagnosis:
-    if "truncated" in parser_says and text.startswith((b"{", b"[", b'"')):
+    if "truncated" in parser_says and not _is_whole(text) and text.startswith((b"{", b"[", b'"')):
         return Diagnosis(
             "truncated-json",
             f"the JSON ends in the middle, after {len(text)} bytes",
@@ -163,10 +180,22 @@ def _not_json(text: bytes, parser_says: str) -> Diagnosis:
     return Diagnosis("not-json", f"the body is not JSON: {parser_says}", _SEND_FILE)
 
 
+def _is_whole(text: bytes) -> bool:
+    """Whether only half of a surrogate pair made the parser believe that something is cut off."""
+    try:
+        decode(_SURROGATE.sub(b"", text))
+    except NotJSON:
+        return False
+    return True
+
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+
 def _not_an_object(document: Any) -> Diagnosis:
     if isinstance(document, str):
         inside = document.strip().startswith("{")
-        what = "a manifest in a JSON string" if inside else f"the JSON string {_shown(document.encode())}"
+        what = "a manifest in a JSON string" if inside else f'the JSON string "{_shown(document.encode())}"'
         return Diagnosis("quoted-json", f"the body is {what}, not a JSON object", _SEND_FILE)
     if isinstance(document, list) and any(isinstance(item, dict) and "Descriptor" in item for item in document):
         return Diagnosis(
