@@ -36,7 +36,8 @@ def migrate(engine: Engine) -> None:
         raise StoreError(f"{place} was made by a newer wherry ({error})", hint="upgrade wherry") from error
     except DatabaseError as error:
         raise StoreError(
-            f"{place} cannot be used as a registry's database: {error.orig}", hint="choose another folder, or mend that file"
+            f"{place} cannot be used as a registry's database: {error.orig}",
+            hint="choose another folder, or mend that file",
         ) from error
 
 
