@@ -6,13 +6,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import copying, inspecting, serving
+from bench import copying, inspecting, lists, serving
 from bench.clients import clients
 from bench.programs import find
 from bench.registries import kinds
 from bench.report import Row, document, write
 
-PARTS = ("serving", "copying", "inspecting")
+PARTS = ("serving", "copying", "inspecting", "lists")
 
 
 def main() -> None:
@@ -53,8 +53,10 @@ def _measure(folder: Path, options: argparse.Namespace) -> list[Row]:
             rows += serving.measure(room, rounds=options.rounds, seconds=options.seconds)
         elif part == "copying":
             rows += copying.measure(room, rounds=options.rounds, size=options.size * 1_000_000)
-        else:
+        elif part == "inspecting":
             rows += inspecting.measure(room, rounds=options.rounds)
+        else:
+            rows += lists.measure(room, rounds=options.rounds)
     if options.long:
         print("bench: many images", file=sys.stderr)
         for images, base_layers in ((100, 5), (1000, 0)):

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
+DOCKER_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST_TYPE = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +41,51 @@ def layer(size: int) -> Layer:
     return Layer(packer.compress(whole) + packer.flush(), digest_of(whole))
 
 
-def config(diff_ids: list[str]) -> bytes:
+def labelled(size: int) -> Layer:
+    """Random bytes that are called a gzip and are none, as benchmarks like to make them: some tools compress these anew."""
+    content = os.urandom(size)
+    return Layer(content, digest_of(content))
+
+
+def config(diff_ids: list[str], system: str = "linux", architecture: str = "amd64") -> bytes:
     """A config that is nobody else's."""
     return json.dumps(
         {
-            "architecture": "amd64",
-            "os": "linux",
+            "architecture": architecture,
+            "os": system,
             "config": {"Labels": {"unique": os.urandom(8).hex()}},
             "rootfs": {"type": "layers", "diff_ids": diff_ids},
         }
     ).encode()
 
 
-def manifest(config_content: bytes, layers: list[tuple[str, int]]) -> bytes:
-    """An image manifest over a config and layers, these by digest and size."""
+def manifest(config_content: bytes, layers: list[tuple[str, int]], *, docker: bool = False) -> bytes:
+    """An image manifest over a config and layers, these by digest and size; in docker's own words, or the specification's."""
+    config_type, layer_type = (DOCKER_CONFIG_TYPE, DOCKER_LAYER_TYPE) if docker else (CONFIG_TYPE, LAYER_TYPE)
     return json.dumps(
         {
             "schemaVersion": 2,
-            "mediaType": MANIFEST_TYPE,
-            "config": {"mediaType": CONFIG_TYPE, "digest": digest_of(config_content), "size": len(config_content)},
-            "layers": [{"mediaType": LAYER_TYPE, "digest": digest, "size": size} for digest, size in layers],
+            "mediaType": DOCKER_MANIFEST_TYPE if docker else MANIFEST_TYPE,
+            "config": {"mediaType": config_type, "digest": digest_of(config_content), "size": len(config_content)},
+            "layers": [{"mediaType": layer_type, "digest": digest, "size": size} for digest, size in layers],
+        }
+    ).encode()
+
+
+def manifest_list(entries: list[tuple[bytes, str, str]]) -> bytes:
+    """Docker's manifest list over images: each its manifest, operating system and architecture."""
+    return json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": DOCKER_LIST_TYPE,
+            "manifests": [
+                {
+                    "mediaType": DOCKER_MANIFEST_TYPE,
+                    "size": len(content),
+                    "digest": digest_of(content),
+                    "platform": {"architecture": architecture, "os": system},
+                }
+                for content, system, architecture in entries
+            ],
         }
     ).encode()

@@ -40,8 +40,8 @@ class Connection:
         _expect(stored, 201)
         return time.perf_counter() - began
 
-    def push_manifest(self, repository: str, tag: str, content: bytes) -> None:
-        _expect(self.request("PUT", f"/v2/{repository}/manifests/{tag}", content, Content_Type=MANIFEST_TYPE), 201)
+    def push_manifest(self, repository: str, tag: str, content: bytes, media_type: str = MANIFEST_TYPE) -> None:
+        _expect(self.request("PUT", f"/v2/{repository}/manifests/{tag}", content, Content_Type=media_type), 201)
 
     def manifest(self, repository: str, tag: str) -> bytes:
         answer = self.request("GET", f"/v2/{repository}/manifests/{tag}", Accept=MANIFEST_TYPE)
