@@ -6,13 +6,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import copying, inspecting, lists, serving
+from bench import copying, inspecting, lists, many, serving
 from bench.clients import clients
 from bench.programs import find
 from bench.registries import kinds
 from bench.report import Row, document, write
 
 PARTS = ("serving", "copying", "inspecting", "lists")
+LONG = ("many",)
+"""Parts that take long, and are measured when they are asked for."""
 
 
 def main() -> None:
@@ -33,8 +35,9 @@ def _options() -> argparse.Namespace:
         "--seconds", type=float, default=3, help="length of a round of small requests (default %(default)s)"
     )
     parser.add_argument("--size", type=int, default=1000, help="megabytes of the copied image (default %(default)s)")
-    parser.add_argument("--only", choices=PARTS, action="append", help="this part alone; may be given again")
-    parser.add_argument("--long", action="store_true", help="also many images with one process each: some minutes more")
+    parser.add_argument("--only", choices=(*PARTS, *LONG), action="append", help="this part alone; may be given again")
+    parser.add_argument("--long", action="store_true", help=f"the long parts too ({', '.join(LONG)}): an hour or so")
+    parser.add_argument("--images", type=int, default=1000, help="small images to copy in `many` (default %(default)s)")
     parser.add_argument(
         "--directory", help="where the registries keep their data (default: the system's temporary folder)"
     )
@@ -43,7 +46,7 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(folder: Path, options: argparse.Namespace) -> list[Row]:
-    parts = options.only or PARTS
+    parts = options.only or (*PARTS, *(LONG if options.long else ()))
     rows: list[Row] = []
     for part in parts:
         print(f"bench: {part}", file=sys.stderr)
@@ -55,21 +58,17 @@ def _measure(folder: Path, options: argparse.Namespace) -> list[Row]:
             rows += copying.measure(room, rounds=options.rounds, size=options.size * 1_000_000)
         elif part == "inspecting":
             rows += inspecting.measure(room, rounds=options.rounds)
-        else:
+        elif part == "lists":
             rows += lists.measure(room, rounds=options.rounds)
-    if options.long:
-        print("bench: many images", file=sys.stderr)
-        for images, base_layers in ((100, 5), (1000, 0)):
-            room = folder / f"many-{images}"
-            room.mkdir()
-            rows.append(copying.measure_many(room, images=images, base_layers=base_layers))
+        else:
+            rows += many.measure(room, images=options.images)
     return rows
 
 
 def _facts(options: argparse.Namespace, load: float) -> list[str]:
     wrk = find("wrk")
     return [
-        f"Medians of {options.rounds} rounds, in turn (`--long` rows: one round); load average before: {load:.1f}.",
+        f"Medians of {options.rounds} rounds, in turn (long parts: one round); load average before: {load:.1f}.",
         f"Small requests by {wrk.label if wrk else 'our own generator, which a fast registry may outrun'}.",
         *(f"{kind.label}: {kind.durability} before the answer." for kind in kinds()),
         f"Clients: {', '.join(client.label for client in clients())}.",

@@ -12,13 +12,18 @@ from bench.programs import Program, find, wherry
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 
+Arguments = Callable[[str, str], list[str]]
+"""Of a source and a destination."""
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
     """A program that copies images between two plain-HTTP registries, with its own defaults otherwise."""
 
     program: Program
-    copy_arguments: Callable[[str, str], list[str]]
+    copy_arguments: Arguments
+    repository_arguments: Arguments | None
+    """For all tags of a repository in one process; None where that is not to be had."""
 
     @property
     def label(self) -> str:
@@ -26,6 +31,10 @@ class Client:
 
     def copy_command(self, source: str, destination: str) -> list[str]:
         return [str(self.program.path), *self.copy_arguments(source, destination)]
+
+    def copy_repository_command(self, source: str, destination: str) -> list[str]:
+        assert self.repository_arguments is not None
+        return [str(self.program.path), *self.repository_arguments(source, destination)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +60,39 @@ def _skopeo(source: str, destination: str) -> list[str]:
     return ["--insecure-policy", "copy", "--all", *plain, f"docker://{source}", f"docker://{destination}"]
 
 
-_COPY: dict[str, Callable[[str, str], list[str]]] = {
-    "crane": lambda source, destination: ["copy", source, destination],
-    "skopeo": _skopeo,
-    "regctl": _regctl,
-    "oras": lambda source, destination: ["copy", "--from-plain-http", "--to-plain-http", source, destination],
+def _skopeo_sync(source: str, destination: str) -> list[str]:
+    """It puts a repository below the destination that it is told, by the last part of the source's name."""
+    plain = ["--src-tls-verify=false", "--dest-tls-verify=false"]
+    above = destination.rpartition("/")[0]
+    return ["--insecure-policy", "sync", "--all", "--src=docker", "--dest=docker", *plain, source, above]
+
+
+_COPY: dict[str, tuple[Arguments, Arguments | None]] = {
+    "crane": (
+        lambda source, destination: ["copy", source, destination],
+        lambda source, destination: ["copy", "--all-tags", source, destination],
+    ),
+    "skopeo": (_skopeo, _skopeo_sync),
+    "regctl": (_regctl, None),
+    "oras": (
+        lambda source, destination: ["copy", "--from-plain-http", "--to-plain-http", source, destination],
+        None,
+    ),
 }
 
 
 def ours() -> Client:
-    return Client(wherry(), lambda source, destination: ["copy", source, destination])
+    return Client(
+        wherry(),
+        lambda source, destination: ["copy", source, destination],
+        lambda source, destination: ["copy", "--all-tags", source, destination],
+    )
 
 
 def clients() -> list[Client]:
     """Ours, then every peer that is there."""
     found = [(find(name), arguments) for name, arguments in _COPY.items()]
-    return [ours(), *(Client(program, arguments) for program, arguments in found if program)]
+    return [ours(), *(Client(program, *arguments) for program, arguments in found if program)]
 
 
 def run(command: Sequence[str], home: Path) -> Taken:

@@ -2,7 +2,7 @@
 
 import http.client
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit
 
 from bench.content import MANIFEST_TYPE, Layer, config, digest_of, manifest
@@ -64,7 +64,7 @@ class Connection:
         return seconds
 
 
-def push_image(connection: Connection, repository: str, tag: str, layers: Sequence[int | Layer]) -> None:
+def push_image(connection: Connection, repository: str, tag: str, layers: Iterable[int | Layer]) -> None:
     """Make and push an image; a number is the size of a layer that this image alone has."""
     described = []
     diff_ids = []
