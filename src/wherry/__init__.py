@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wherry.stores.memory import MemoryStore
     from wherry.stores.protocol import Mounter, Source, Store
     from wherry.stores.remote import Client
-    from wherry.stores.remote.credentials import DockerConfig
+    from wherry.stores.remote.credential_files import DockerConfig
 
 
 __all__ = [
@@ -65,7 +65,7 @@ _HOMES = {
     "wherry.stores.memory": ("MemoryStore",),
     "wherry.stores.protocol": ("Mounter", "Source", "Store"),
     "wherry.stores.remote": ("Client",),
-    "wherry.stores.remote.credentials": ("DockerConfig",),
+    "wherry.stores.remote.credential_files": ("DockerConfig",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -31,6 +31,9 @@ def wherry(
 ) -> Callable[..., Awaitable[Done]]:
     """Run a command line in a thread, so that a registry in this process can answer it."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
 
     async def run(*arguments: object) -> Done:
         capfdbinary.readouterr()

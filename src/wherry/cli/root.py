@@ -16,6 +16,8 @@ COMMANDS = {
     "copy": Place("wherry.cli.copy:copy", "Copy an image, whole, from one place to another."),
     "index": Place("wherry.cli.index:index", "Assemble an index in one step, and change one in place."),
     "inspect": Place("wherry.cli.inspect:inspect", "Show what a reference leads to: platforms, sizes, digests."),
+    "login": Place("wherry.cli.login:login", "Log in to a registry, and keep the credential."),
+    "logout": Place("wherry.cli.logout:logout", "Forget the credential for a registry."),
     "ls": Place("wherry.cli.ls:ls", "List the repositories of a registry, or the tags of a repository."),
     "manifest": Place("wherry.cli.manifest:manifest", "Assemble multi-platform images, as `docker manifest` does."),
     "serve": Place("wherry.cli.serve:serve", "Run a registry.", extra="server"),

@@ -61,6 +61,7 @@ class Settings:
 
     fields: dict[str, object] = field(default_factory=lambda: {"expires_in": 300})
     password: str | None = None
+    methods: tuple[str, ...] = ("GET", "POST")
     reply: Reply | None = None
     hold: asyncio.Event | None = None
     reached: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,6 +81,8 @@ async def behind_tokens(registry: str, settings: Settings | None = None) -> Asyn
             await settings.hold.wait()
         if settings.reply is not None:
             return settings.reply
+        if asked.method not in settings.methods:
+            return Reply(405)
         if settings.password is not None and asked.headers.get("authorization") != settings.password:
             return refused(401, "UNAUTHORIZED", "incorrect username or password")
         text = asked.body.decode() if asked.method == "POST" else urlsplit(asked.target).query

@@ -8,7 +8,8 @@ from tests.stores.remote.stub import Asked, Reply, json_reply, refused, stub
 from wherry.oci.errors import CredentialsError, Denied, TooManyRequests, Unauthorized, UnexpectedResponse
 from wherry.oci.reference import Tag
 from wherry.stores.remote import Client
-from wherry.stores.remote.credentials import Credential, DockerConfig, Fixed
+from wherry.stores.remote.credential_files import DockerConfig
+from wherry.stores.remote.credentials import Credential, Fixed
 
 ME = Credential("me", "secret")
 
@@ -30,7 +31,7 @@ async def test_without_credentials_the_refusal_says_that_it_asked_anonymously(re
     assert error.status == 401
     assert f"asked anonymously: no credentials for {server.address}" in str(error)
     assert "authentication required" in str(error)
-    assert f"docker login {server.address}" in (error.hint or "")
+    assert f"wherry login {server.address}" in (error.hint or "")
 
 
 async def test_with_wrong_credentials_the_refusal_names_the_user_and_not_the_password(registry, opened):
@@ -85,6 +86,60 @@ async def test_identity_token_is_traded_with_the_oauth2_form(registry, opened):
     }
 
 
+async def test_token_server_that_knows_only_oauth2_gets_the_password_in_a_form(registry, opened):
+    async with behind_tokens(registry.address, Settings(name="access_token", methods=("POST",))) as server:
+        await put(an_image(), opened(server.address, credentials=Fixed({server.address: ME})), "v1")
+    assert [asked.method for asked in server.tokens.asked] == ["GET", "POST"]
+    assert server.queries[1] == {
+        "grant_type": ["password"],
+        "username": ["me"],
+        "password": ["secret"],
+        "service": ["the-registry"],
+        "client_id": ["wherry"],
+        "scope": ["repository:team/app:pull,push"],
+    }
+
+
+async def test_token_server_that_knows_no_identity_tokens_gets_the_password_if_there_is_one(registry, opened):
+    async with behind_tokens(registry.address, Settings(methods=("GET",))) as server:
+        credentials = Fixed({server.address: Credential("me", "secret", identity_token="x")})
+        await put(an_image(), opened(server.address, credentials=credentials), "v1")
+    assert [asked.method for asked in server.tokens.asked] == ["POST", "GET"]
+    assert server.tokens.asked[1].headers["authorization"] == basic_header("me", "secret")
+
+
+async def test_token_server_without_any_known_method_is_named(registry, opened):
+    async with behind_tokens(registry.address, Settings(methods=())) as server:
+        with pytest.raises(UnexpectedResponse, match="its token server does not work"):
+            await opened(server.address, credentials=Fixed({server.address: ME})).manifest(Tag("v1"))
+
+
+class ByRepository:
+    """A source with a user for each repository."""
+
+    async def find(self, registry: str, repository: str = "") -> Credential | None:
+        return Credential(repository.replace("/", "-"), "secret") if repository else None
+
+
+async def test_each_repository_is_asked_for_with_its_own_credential(registry, opened):
+    async with behind_tokens(registry.address) as server, Client(credentials=ByRepository()) as client:
+        for name in ("team/app", "team/base"):
+            for _ in range(2):
+                await opened(server.address, name, client).exists(a_blob(b"x").descriptor)
+    assert [query["account"] for query in server.queries] == [["team-app"], ["team-base"]]
+
+
+async def test_helper_that_is_not_installed_means_anonymous_and_is_named_when_that_is_refused(
+    registry, opened, tmp_path
+):
+    (tmp_path / "config.json").write_text('{"credsStore": "never-installed"}')
+    config = DockerConfig(tmp_path / "config.json")
+    assert [tag async for tag in _tags(opened(registry.address, credentials=config))] == []
+    async with behind_basic(registry.address, "me", "secret") as server:
+        with pytest.raises(Unauthorized, match="asked anonymously: docker-credential-never-installed, which"):
+            await opened(server.address, credentials=config).manifest(Tag("v1"))
+
+
 async def test_refresh_token_of_an_answer_replaces_the_identity_token(registry, opened):
     settings = Settings(fields={"refresh_token": "newer", "expires_in": 300})
     async with behind_tokens(registry.address, settings) as server:
@@ -130,6 +185,29 @@ async def test_token_lives_as_long_as_its_server_says_or_a_minute(registry, open
         now[0] += 300
         await repository.exists(a_blob(b"x").descriptor)
         assert len(server.queries) == fetches + 1
+
+
+@pytest.mark.parametrize(
+    ("issued", "fetches"),
+    [
+        ("1970-01-01T00:16:40Z", 1),  # now
+        ("1970-01-01T00:12:30.123456789Z", 2),  # 250 s ago, of 300
+        ("1970-01-01T00:00:00Z", 1),  # longer ago than it lives: one of the clocks is wrong
+        ("1970-01-01T01:00:00Z", 1),  # in the future: the same
+        ("yesterday", 1),
+        (17, 1),
+    ],
+)
+async def test_token_lives_from_when_it_was_made(registry, opened, monkeypatch, issued, fetches):
+    now = [1000.0]
+    for clock in ("monotonic", "time"):
+        monkeypatch.setattr(f"wherry.stores.remote.authorisation.time.{clock}", lambda: now[0])
+    async with behind_tokens(registry.address, Settings(fields={"expires_in": 300, "issued_at": issued})) as server:
+        repository = opened(server.address)
+        await repository.exists(a_blob(b"x").descriptor)
+        now[0] += 45
+        await repository.exists(a_blob(b"x").descriptor)
+        assert len(server.queries) == fetches
 
 
 async def test_token_that_is_refused_is_fetched_anew_once(registry, opened):
@@ -242,3 +320,27 @@ async def test_too_many_requests_says_how_long_to_wait(opened):
             await opened(server.address).manifest(Tag("v1"))
     assert caught.value.retry_after == 37
     assert "37 s" in (caught.value.hint or "")
+
+
+async def test_login_checks_a_password_of_basic(registry):
+    async with behind_basic(registry.address, "me", "secret") as server:
+        async with Client(credentials=Fixed({server.address: ME})) as client:
+            told = await client.registry(server.address).log_in()
+        assert (told.credential, told.was_checked) == (ME, True)
+        async with Client(credentials=Fixed({server.address: Credential("me", "wrong")})) as client:
+            with pytest.raises(Unauthorized, match="asked as user 'me'"):
+                await client.registry(server.address).log_in()
+
+
+async def test_login_asks_for_an_identity_token_and_keeps_it_in_the_passwords_place(registry):
+    settings = Settings(password=basic_header("me", "secret"), fields={"refresh_token": "keep-me"})
+    async with behind_tokens(registry.address, settings) as server:
+        async with Client(credentials=Fixed({server.address: ME})) as client:
+            told = await client.registry(server.address).log_in()
+        assert server.queries[0]["offline_token"] == ["true"]
+        assert (told.credential, told.was_checked) == (Credential("me", identity_token="keep-me"), True)
+
+
+async def test_login_where_everybody_may_enter_says_that_nothing_was_checked(registry):
+    async with Client(credentials=Fixed({registry.address: ME})) as client:
+        assert not (await client.registry(registry.address).log_in()).was_checked

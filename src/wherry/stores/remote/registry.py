@@ -7,7 +7,7 @@ from wherry.oci.reference import check_name
 from wherry.stores.remote.listing import bad_list, pages, texts
 from wherry.stores.remote.refusals import is_page, page
 from wherry.stores.remote.scopes import CATALOGUE
-from wherry.stores.remote.session import Request, Session, exchange_of
+from wherry.stores.remote.session import LoggedIn, Request, Session, exchange_of
 
 __all__ = ["Registry"]
 
@@ -28,6 +28,15 @@ class Registry:
         answer, body = await self._session.ask(Request("GET", "/v2/", self.host))
         if is_page(answer, body):
             raise page(answer, exchange_of("GET", answer.url), self.host)
+
+    async def log_in(self) -> LoggedIn:
+        """Have the registry check the client's credential for it; the result is what to keep of it.
+
+        Raises:
+            Unauthorized: it refuses.
+            RegistryError, Unreachable: it is no registry, or cannot be reached.
+        """
+        return await self._session.log_in()
 
     async def repositories(self) -> AsyncIterator[str]:
         """The names of all repositories that the registry shows us, in its order.

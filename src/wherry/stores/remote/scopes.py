@@ -26,6 +26,12 @@ class Scopes:
     def __or__(self, other: "Scopes") -> "Scopes":
         return Scopes(self.grants | other.grants)
 
+    @property
+    def repository(self) -> str:
+        """The repository that they are about, the one to write to if there are several; empty if there is none."""
+        named = sorted((action != "push", name) for name, action in self.grants if name.startswith("repository:"))
+        return named[0][1].removeprefix("repository:") if named else ""
+
     def covers(self, other: "Scopes") -> bool:
         """Whether a token with these scopes serves for `other`."""
         return self.grants >= other.grants

@@ -17,14 +17,14 @@ from wherry.oci.wire.challenge import read_challenges
 from wherry.oci.wire.errors import read_errors
 from wherry.stores.remote.arrival import arrive
 from wherry.stores.remote.authorisation import Authoriser, Told
-from wherry.stores.remote.credentials import Credentials
+from wherry.stores.remote.credentials import Credential, Credentials
 from wherry.stores.remote.failures import ClosedEarly
 from wherry.stores.remote.reach import Policy, Way, authority, is_loopback, resolved, same_host
-from wherry.stores.remote.refusals import LARGEST_ERROR, Missing, refusal, words_of
+from wherry.stores.remote.refusals import LARGEST_ERROR, Missing, is_page, page, refusal, words_of
 from wherry.stores.remote.scopes import NOTHING, Scopes
 from wherry.stores.remote.transport import Answer, Body, Transport
 
-__all__ = ["Learnt", "Request", "Session", "exchange_of"]
+__all__ = ["Learnt", "LoggedIn", "Request", "Session", "exchange_of"]
 
 _MOST_REDIRECTS = 10
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -52,6 +52,17 @@ class Request:
     def can_repeat(self) -> bool:
         """Whether the body can be sent once more."""
         return self.body is None or isinstance(self.body, bytes) or getattr(self.body, "can_repeat", False)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """A credential to keep, which may be an identity token in the password's place.
+
+    `was_checked` is False where the registry lets everybody in and so has not looked at it.
+    """
+
+    credential: Credential
+    was_checked: bool
 
 
 @dataclass(slots=True)
@@ -104,6 +115,24 @@ class Session:
                     status=answer.status,
                 )
             return answer, body
+
+    async def log_in(self) -> LoggedIn:
+        """Have the registry check our credential.
+
+        Raises:
+            Unauthorized: it refuses, or there is none.
+            RegistryError, Unreachable: as `open`.
+        """
+        self._authoriser.wants_identity = True
+        credential = await self._authoriser.credential()
+        if credential is None:
+            raise Unauthorized(f"{self.registry}: no credential to check")
+        answer, body = await self.ask(Request("GET", "/v2/", self.registry))
+        if is_page(answer, body):
+            raise page(answer, exchange_of("GET", answer.url), self.registry)
+        identity_token = self._authoriser.identity_token(credential)
+        kept = replace(credential, password="", identity_token=identity_token) if identity_token else credential
+        return LoggedIn(kept, was_checked=self._authoriser.challenge is not None)
 
     async def _answer(self, request: Request) -> Answer:
         way = await self._arrived()
@@ -202,16 +231,16 @@ class Session:
     async def _refusal(self, request: Request, url: Url, answer: Answer) -> RegistryError:
         error = await refusal(answer, exchange_of(request.method, str(url)), request.place, missing=request.missing)
         if isinstance(error, Unauthorized):
-            error.message = (
-                f"{request.place}: not authorised{_said(error.words)} (asked {await self._authoriser.who()})"
+            error.message = f"{request.place}: not authorised{_said(error.words)} (asked {await self._authoriser.who(request.scopes)})"
+            error.hint = error.hint or self._login_hint(
+                known=await self._authoriser.credential(request.scopes) is not None
             )
-            error.hint = error.hint or self._login_hint(known=await self._authoriser.credential() is not None)
         elif isinstance(error, Denied):
-            error.message += f" (asked {await self._authoriser.who()})"
+            error.message += f" (asked {await self._authoriser.who(request.scopes)})"
         return error
 
     def _login_hint(self, *, known: bool) -> str:
-        login = f"`docker login {self.registry}`".replace(" docker.io", "")
+        login = f"`wherry login {self.registry}`"
         return (
             f"check the name, and what that user may do; {login} changes the user"
             if known
