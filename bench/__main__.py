@@ -6,14 +6,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import copying, inspecting, lists, many, serving
+from bench import copying, inspecting, lists, many, serving, zb
 from bench.clients import clients
 from bench.programs import find
 from bench.registries import kinds
 from bench.report import Row, document, write
 
 PARTS = ("serving", "copying", "inspecting", "lists")
-LONG = ("many",)
+LONG = ("many", "zb")
 """Parts that take long, and are measured when they are asked for."""
 
 
@@ -37,6 +37,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=1000, help="megabytes of the copied image (default %(default)s)")
     parser.add_argument("--only", choices=(*PARTS, *LONG), action="append", help="this part alone; may be given again")
     parser.add_argument("--long", action="store_true", help=f"the long parts too ({', '.join(LONG)}): an hour or so")
+    parser.add_argument(
+        "--requests", type=int, default=100, help="small pushes of a round in `zb` (default %(default)s)"
+    )
+    parser.add_argument("--workers", type=int, default=4, help="clients at the same time in `zb` (default %(default)s)")
     parser.add_argument("--images", type=int, default=1000, help="small images to copy in `many` (default %(default)s)")
     parser.add_argument(
         "--directory", help="where the registries keep their data (default: the system's temporary folder)"
@@ -60,8 +64,10 @@ def _measure(folder: Path, options: argparse.Namespace) -> list[Row]:
             rows += inspecting.measure(room, rounds=options.rounds)
         elif part == "lists":
             rows += lists.measure(room, rounds=options.rounds)
-        else:
+        elif part == "many":
             rows += many.measure(room, images=options.images)
+        else:
+            rows += zb.measure(room, rounds=options.rounds, requests=options.requests, workers=options.workers)
     return rows
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.programs import Program, find, wherry
@@ -25,14 +26,25 @@ class Kind:
     durability: str
     command: Callable[[Program, Path, int], list[str]]
     chooses_port: bool = False
+    variant: str = ""
 
     @property
     def label(self) -> str:
-        return self.program.label
+        return f"{self.program.label}, {self.variant}" if self.variant else self.program.label
 
 
-def _wherry_command(program: Program, folder: Path, _port: int) -> list[str]:
-    return [str(program.path), "serve", "--listen", "127.0.0.1:0", "--data", str(folder / "data")]
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A registry that runs: its `host:port`, its process, and how long it took from its start to its first answer."""
+
+    address: str
+    process: int
+    seconds: float
+
+
+def _wherry_command(program: Program, folder: Path, _port: int, *, durability: str = "full") -> list[str]:
+    place = ["--listen", "127.0.0.1:0", "--data", str(folder / "data")]
+    return [str(program.path), "serve", *place, "--durability", durability]
 
 
 def _distribution_command(program: Program, folder: Path, port: int) -> list[str]:
@@ -42,6 +54,7 @@ def _distribution_command(program: Program, folder: Path, port: int) -> list[str
         "log: {level: error, accesslog: {disabled: true}}\n"
         "storage:\n"
         "  cache: {blobdescriptor: inmemory}\n"
+        "  delete: {enabled: true}\n"
         f"  filesystem: {{rootdirectory: {folder / 'data'}}}\n"
         f"http: {{addr: '127.0.0.1:{port}'}}\n"
     )
@@ -74,6 +87,17 @@ def ours() -> Kind:
     return Kind(wherry(), "full: fsync of blob, folder and database", _wherry_command, chooses_port=True)
 
 
+def ours_relaxed() -> Kind:
+    """`wherry serve` as a throw-away registry would be run."""
+    return Kind(
+        wherry(),
+        "relaxed: nothing is waited for",
+        partial(_wherry_command, durability="relaxed"),
+        chooses_port=True,
+        variant="relaxed",
+    )
+
+
 def kinds() -> list[Kind]:
     """Ours, then every peer that is there."""
     found = [(find(name), durability, command) for name, durability, command in _PEERS]
@@ -83,9 +107,17 @@ def kinds() -> list[Kind]:
 @contextmanager
 def started(kind: Kind, folder: Path) -> Iterator[str]:
     """Run a registry over a folder; yields its `host:port`."""
+    with launched(kind, folder) as server:
+        yield server.address
+
+
+@contextmanager
+def launched(kind: Kind, folder: Path) -> Iterator[Server]:
+    """Run a registry over a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     port = 0 if kind.chooses_port else _free_port()
     with (folder / "log").open("wb") as log:
+        began = time.perf_counter()
         process = subprocess.Popen(
             kind.command(kind.program, folder, port),
             stdin=subprocess.DEVNULL,
@@ -95,7 +127,7 @@ def started(kind: Kind, folder: Path) -> Iterator[str]:
         try:
             address = _printed_address(process) if kind.chooses_port else f"127.0.0.1:{port}"
             _wait_until_ready(kind, address, process, folder)
-            yield address
+            yield Server(address, process.pid, time.perf_counter() - began)
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -132,5 +164,5 @@ def _wait_until_ready(kind: Kind, address: str, process: subprocess.Popen[bytes]
                     return
         except OSError:
             pass  # it does not listen yet
-        time.sleep(0.02)
+        time.sleep(0.005)
     raise SystemExit(f"bench: {kind.label} does not answer; its log:\n{(folder / 'log').read_text()}")
