@@ -1,5 +1,6 @@
 import asyncio
 import json
+from collections.abc import AsyncIterable
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,14 @@ from wherry.oci.errors import (
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import DOCKER_SCHEMA1_SIGNED, OCI_INDEX, OCI_MANIFEST
 from wherry.oci.reference import Tag
+from wherry.ops._run import SMALL
 from wherry.ops.copy import copy
 from wherry.ops.progress import Ended, Event, Passed, Planned, Tally
 from wherry.stores.layout import Layout
 from wherry.stores.memory import MemoryStore
 
 ONE = Tag("1")
-BASE = a_layer({"base": b"b" * 5000})
+BASE = a_layer({"base": b"b" * 50_000})
 SCHEMA1 = Path(__file__).parents[1] / "data" / "schema1" / "registry-1.prettyjws.json"
 
 
@@ -404,21 +406,42 @@ async def test_child_under_another_type_than_its_bytes_is_refused() -> None:
     assert destination.pushed == []
 
 
-async def test_at_most_so_many_blobs_are_in_flight_as_there_are_jobs() -> None:
-    image = an_image(layers=tuple(a_layer({"a": bytes([n]) * 3000}) for n in range(20)))
+async def test_at_most_so_many_large_blobs_are_in_flight_as_there_are_jobs() -> None:
+    image = an_image(layers=tuple(a_layer({"a": bytes([n]) * 300_000}) for n in range(20)))
     for jobs in (1, 3):
         destination = RecordingStore()
         await copy(await holding(image, "1"), ONE, destination, tags=[ONE], jobs=jobs)
-        assert destination.busiest == jobs
+        assert destination.busiest == jobs + 1  # and the config, which is small
 
 
 async def test_big_blobs_go_first() -> None:
-    image = an_image(layers=tuple(a_layer({"a": b"x" * size}) for size in (10, 90_000, 4_000, 300_000)))
+    image = an_image(layers=tuple(a_layer({"a": b"x" * size}) for size in (300_000, 900_000, 400_000, 1_300_000)))
     destination = RecordingStore()
     await copy(await holding(image, "1"), ONE, destination, tags=[ONE], jobs=1)
     sizes = {blob.descriptor.digest: blob.descriptor.size for blob in image.blobs}
-    pushed = [sizes[digest] for digest in destination.pushed[:-1]]
+    pushed = [sizes[digest] for digest in destination.pushed[:-1] if sizes[digest] > SMALL]
     assert pushed == sorted(pushed, reverse=True)
+
+
+async def test_small_blobs_do_not_wait_for_a_large_one() -> None:
+    class Slow(RecordingStore):
+        """Its large blob goes on when everything small has arrived, and not before."""
+
+        arrived = asyncio.Event()
+
+        async def push(self, blob: Descriptor, content: AsyncIterable[bytes]) -> None:
+            if blob.size > SMALL:
+                await self.arrived.wait()
+            await super().push(blob, content)
+            if len(self.pushed) == len(image.blobs) - 1:
+                self.arrived.set()
+
+    image = an_image(layers=(a_layer({"a": b"x" * 300_000}), *(a_layer({"a": bytes([n])}) for n in range(20))))
+    destination = Slow()
+    destination.arrived = asyncio.Event()
+    async with asyncio.timeout(20):
+        await copy(await holding(image, "1"), ONE, destination, tags=[ONE], jobs=1)
+    await everything_is_in(destination, image)
 
 
 async def test_retag_in_one_store_pushes_the_root_alone() -> None:
@@ -434,6 +457,9 @@ async def test_retag_in_one_store_pushes_the_root_alone() -> None:
 async def test_destination_that_mounts_gets_no_bytes() -> None:
     class Mounting(RecordingStore):
         """Takes all but the base layer from its neighbour."""
+
+        def is_beside(self, origin: RecordingStore) -> bool:
+            return isinstance(origin, RecordingStore)
 
         async def mount(self, blob: Descriptor, origin: RecordingStore) -> bool:
             if blob.digest == BASE.descriptor.digest:

@@ -10,17 +10,19 @@ from graphlib import TopologicalSorter
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.errors import ManifestUnknown, Unsupported
+from wherry.oci.errors import NotFound, Unsupported
 from wherry.oci.manifest import Manifest, successors
 from wherry.oci.mediatype import OCTET_STREAM, Kind, kind_of
+from wherry.oci.reference import Tag
 from wherry.ops._each import each
-from wherry.stores.protocol import Source
+from wherry.ops._run import SMALL_REQUESTS, Run
+from wherry.stores.protocol import Source, Store
 from wherry.stores.verify import verified_manifest
 
-__all__ = ["SMALL_REQUESTS", "Plan", "embedded", "plan", "refuse_schema1"]
+__all__ = ["CHEAP", "Looks", "Plan", "Walk", "embedded", "refuse_schema1"]
 
-SMALL_REQUESTS = 16
-"""Requests for manifests, and whether something exists, in flight at once. They are small and mostly waiting."""
+CHEAP = 16 * 1024
+"""Bytes that are sent as quickly as it is asked whether they are there. Of an image that is missing, they mostly are."""
 
 
 @dataclass(slots=True)
@@ -29,11 +31,19 @@ class Plan:
 
     root: Manifest
     manifests: dict[Digest, Manifest] = field(default_factory=dict)
-    """Those to push, without the root."""
+    """Those to push before the root, and without it."""
+    attached: list[dict[Digest, Manifest]] = field(default_factory=list)
+    """Referrers to push after the root: what refers to it and its children, then what refers to those, and so on."""
+    tags: dict[Tag, Digest] = field(default_factory=dict)
+    """Tags that name a referrer by its subject's digest (cosign's), and are missing."""
+    graph: list[Digest] = field(default_factory=list)
+    """Every manifest that the walk met, in its order."""
     children: dict[Digest, set[Digest]] = field(default_factory=dict)
     """Of each manifest that was walked, the root's included: the manifests that must be there before it."""
     missing: list[Descriptor] = field(default_factory=list)
     """Blobs to move, the biggest first: so that no big one is left alone at the end."""
+    elsewhere: list[Descriptor] = field(default_factory=list)
+    """Blobs that another copy of the same run brings."""
     skipped: list[Descriptor] = field(default_factory=list)
     """Blobs that are there."""
     foreign: list[Descriptor] = field(default_factory=list)
@@ -42,7 +52,7 @@ class Plan:
     """Manifests that are there, whose content was not looked at for that reason."""
 
     def in_order(self) -> Iterator[list[Manifest]]:
-        """The manifests to push, in groups: everything that one needs is in a group before its own."""
+        """The manifests to push before the root, in groups: everything that one needs is in a group before its own."""
         sorter = TopologicalSorter(
             {digest: self.children[digest] & self.manifests.keys() for digest in self.manifests},
         )
@@ -53,26 +63,166 @@ class Plan:
             sorter.done(*ready)
 
 
-async def plan(
-    source: Source,
-    root: Manifest,
-    destination: Source,
-    *,
-    root_is_there: bool,
-    foreign: bool,
-    recheck: bool,
-) -> Plan:
-    """Walk everything that `root` leads to."""
-    walk = _Walk(source, destination, Plan(root), foreign=foreign, recheck=recheck)
-    if root_is_there and not recheck and root.kind is not Kind.INDEX:
-        walk.plan.trusted += 1
-        return walk.plan
-    level = walk.enter(root)
-    while level:
-        found = await each(walk.look, level, at_once=SMALL_REQUESTS)
-        level = [child for _, manifest in found if manifest for child in walk.enter(manifest)]
-    await walk.look_for_blobs()
-    return walk.plan
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How closely a walk looks, and how far it goes."""
+
+    foreign: bool = False
+    """Whether foreign layers are moved too."""
+    recheck: bool = False
+    """Whether nothing is taken for granted."""
+    exactly: bool = False
+    """Whether every blob is asked for, though mounting it may be as quick: for a plan that is only shown."""
+    hurried: bool = False
+    """Whether blobs are sent unasked where that is as quick: of a thousand new images that is half of all questions."""
+    only: frozenset[Digest] | None = None
+    """Children of the root that are copied; None is: all."""
+
+
+class Walk:
+    """What has been seen on the way, so that nothing is seen twice."""
+
+    def __init__(self, source: Source, root: Manifest, destination: Store, run: Run, looks: Looks) -> None:
+        self.plan = Plan(root)
+        self.source = source
+        self.destination = destination
+        self._run = run
+        self._looks = looks
+        self._seen: set[Digest] = {root.digest}
+        self._blobs: dict[Digest, Descriptor] = {}
+
+    async def below(self, root: Manifest, *, is_there: bool) -> None:
+        """Walk everything that a manifest leads to. An image that is there is taken for whole."""
+        if is_there and not self._looks.recheck and root.kind is not Kind.INDEX:
+            self._trust(root.digest)
+            return
+        await self.down(self.enter(root))
+
+    async def down(self, level: list[Descriptor]) -> None:
+        """Walk everything that these children lead to."""
+        while level:
+            found = await each(self.look, level, at_once=SMALL_REQUESTS)
+            level = [child for _, manifest in found if manifest for child in self.enter(manifest)]
+
+    def enter(self, manifest: Manifest) -> list[Descriptor]:
+        """Note what a manifest names; give the children that nobody has named before.
+
+        Raises:
+            Unsupported: it is signed schema 1.
+        """
+        refuse_schema1(manifest.descriptor)
+        needed = successors(manifest)
+        self.plan.graph.append(manifest.digest)
+        if manifest.kind is not Kind.INDEX:
+            self._note_blobs(needed)
+            self.plan.children[manifest.digest] = set()
+            return []
+        only = self._looks.only if manifest is self.plan.root else None
+        wanted = [child for child in needed if only is None or child.digest in only]
+        self.plan.children[manifest.digest] = {child.digest for child in wanted}
+        return [child for child in wanted if self.is_new(child.digest)]
+
+    def is_new(self, digest: Digest) -> bool:
+        """Whether nobody has named this manifest before; now somebody has."""
+        if digest in self._seen:
+            return False
+        self._seen.add(digest)
+        return True
+
+    async def look(self, child: Descriptor) -> Manifest | None:
+        """Look at a child of an index; give its manifest if the walk goes on into it."""
+        refuse_schema1(child)
+        async with self._run.small:
+            if not child.is_manifest and await self.source.exists(child):
+                # Old BuildKit caches list layers in an index. An unknown media type is a blob if the source has it as one.
+                self._note_blobs((child,))
+                return None
+            there = child.is_manifest and await self.has_manifest(child)
+            if there and self.trusts(child):
+                return None
+            manifest = await self.fetch(child)
+        if not there:
+            self.plan.manifests[child.digest] = manifest
+        return manifest
+
+    def trusts(self, manifest: Descriptor) -> bool:
+        """Whether a manifest that the destination has is taken for whole; then the walk is done with it."""
+        if kind_of(manifest.media_type) is Kind.INDEX or self._looks.recheck:
+            return False
+        self._trust(manifest.digest)
+        return True
+
+    def _trust(self, digest: Digest) -> None:
+        self.plan.graph.append(digest)
+        self.plan.trusted += 1
+
+    async def has_manifest(self, manifest: Descriptor) -> bool:
+        """Whether the destination has a manifest; asked once in a run."""
+        if self._run.has_manifest(self.destination, manifest.digest):
+            return True
+        there = await self.destination.exists(manifest)
+        if there:
+            self._run.note_manifest(self.destination, manifest.digest)
+        return there
+
+    async def fetch(self, child: Descriptor) -> Manifest:
+        """A child's manifest, under the media type that its parent gives it.
+
+        Raises:
+            NotFound: the source does not have it.
+        """
+        algorithm = child.digest.algorithm
+        content = embedded(child)
+        if content is not None:
+            return Manifest(content, child.media_type, algorithm=algorithm)
+        try:
+            manifest = await self.source.manifest(child.digest)
+        except NotFound as error:
+            error.hint = error.hint or "the index at the source has holes: it names this manifest and does not have it"
+            raise
+        verified_manifest(manifest, child, str(self.source))
+        if child.is_manifest and manifest.media_type != child.media_type:
+            return Manifest(manifest.content, child.media_type, algorithm=algorithm)
+        return manifest
+
+    async def look_for_blobs(self) -> None:
+        """Find out which of the blobs are there. Those that nobody else of the run brings are ours from now on."""
+        mine: list[Descriptor] = []
+        for blob in sorted(self._blobs.values(), key=lambda blob: -blob.size):
+            (mine if self._run.claim(self.destination, blob) else self.plan.elsewhere).append(blob)
+        self.plan.missing = mine  # whatever happens to us now, these are to be settled
+        for blob, there in await each(self._is_there, mine, at_once=SMALL_REQUESTS):
+            if there:
+                self._run.settle(self.destination, blob, there=True)
+                self.plan.skipped.append(blob)
+        gone = {blob.digest for blob in self.plan.skipped}
+        self.plan.missing = [blob for blob in mine if blob.digest not in gone]
+
+    async def _is_there(self, blob: Descriptor) -> bool:
+        if not self._is_worth_asking(blob):
+            return False
+        async with self._run.small:
+            return await self.destination.exists(blob)
+
+    def _is_worth_asking(self, blob: Descriptor) -> bool:
+        """Not where sending it, or mounting it, takes no longer than the question."""
+        if self._looks.recheck or self._looks.exactly:
+            return True
+        if self._looks.hurried and blob.size <= CHEAP:
+            return False
+        is_near = self._run.neighbour(self.destination, blob, self.source) is not None
+        return not is_near or self._run.declined(self.destination)
+
+    def _note_blobs(self, blobs: Iterable[Descriptor]) -> None:
+        for blob in blobs:
+            if blob.digest in self._blobs:
+                continue
+            if blob.is_foreign and not self._looks.foreign:
+                if blob not in self.plan.foreign:
+                    self.plan.foreign.append(blob)
+                continue
+            # What stands among layers is a blob even where its media type is a manifest's.
+            self._blobs[blob.digest] = replace(blob, media_type=OCTET_STREAM) if blob.is_manifest else blob
 
 
 def embedded(descriptor: Descriptor) -> bytes | None:
@@ -84,85 +234,6 @@ def embedded(descriptor: Descriptor) -> bytes | None:
     if data is None or len(data) != descriptor.size or not descriptor.digest.matches(data):
         return None
     return data
-
-
-class _Walk:
-    """What has been seen on the way, so that nothing is seen twice."""
-
-    def __init__(self, source: Source, destination: Source, plan: Plan, *, foreign: bool, recheck: bool) -> None:
-        self.plan = plan
-        self._source = source
-        self._destination = destination
-        self._foreign = foreign
-        self._recheck = recheck
-        self._seen: set[Digest] = {plan.root.digest}
-        self._blobs: dict[Digest, Descriptor] = {}
-
-    def enter(self, manifest: Manifest) -> list[Descriptor]:
-        """Note what a manifest names; give the children that nobody has named before.
-
-        Raises:
-            Unsupported: it is signed schema 1.
-        """
-        refuse_schema1(manifest.descriptor)
-        needed = successors(manifest)
-        if manifest.kind is not Kind.INDEX:
-            self._note_blobs(needed)
-            self.plan.children[manifest.digest] = set()
-            return []
-        self.plan.children[manifest.digest] = {child.digest for child in needed}
-        fresh = [child for child in needed if child.digest not in self._seen]
-        self._seen |= {child.digest for child in fresh}
-        return fresh
-
-    async def look(self, child: Descriptor) -> Manifest | None:
-        """Look at a child of an index; give its manifest if the walk goes on into it."""
-        refuse_schema1(child)
-        if not child.is_manifest and await self._source.exists(child):
-            # Old BuildKit caches list layers in an index. An unknown media type is a blob if the source has it as one.
-            self._note_blobs((child,))
-            return None
-        there = child.is_manifest and await self._destination.exists(child)
-        if there and kind_of(child.media_type) is not Kind.INDEX and not self._recheck:
-            self.plan.trusted += 1
-            return None
-        manifest = await self._fetch(child)
-        if not there:
-            self.plan.manifests[child.digest] = manifest
-        return manifest
-
-    async def look_for_blobs(self) -> None:
-        """Find out which of the blobs are there."""
-        blobs = sorted(self._blobs.values(), key=lambda blob: -blob.size)
-        for blob, there in await each(self._destination.exists, blobs, at_once=SMALL_REQUESTS):
-            (self.plan.skipped if there else self.plan.missing).append(blob)
-
-    def _note_blobs(self, blobs: Iterable[Descriptor]) -> None:
-        for blob in blobs:
-            if blob.digest in self._blobs:
-                continue
-            if blob.is_foreign and not self._foreign:
-                if blob not in self.plan.foreign:
-                    self.plan.foreign.append(blob)
-                continue
-            # What stands among layers is a blob even where its media type is a manifest's.
-            self._blobs[blob.digest] = replace(blob, media_type=OCTET_STREAM) if blob.is_manifest else blob
-
-    async def _fetch(self, child: Descriptor) -> Manifest:
-        """A child's manifest, under the media type that its parent gives it."""
-        algorithm = child.digest.algorithm
-        content = embedded(child)
-        if content is not None:
-            return Manifest(content, child.media_type, algorithm=algorithm)
-        try:
-            manifest = await self._source.manifest(child.digest)
-        except ManifestUnknown as error:
-            error.hint = error.hint or "the index at the source has holes: it names this manifest and does not have it"
-            raise
-        verified_manifest(manifest, child, str(self._source))
-        if child.is_manifest and manifest.media_type != child.media_type:
-            return Manifest(manifest.content, child.media_type, algorithm=algorithm)
-        return manifest
 
 
 def refuse_schema1(descriptor: Descriptor) -> None:

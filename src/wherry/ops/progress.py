@@ -1,33 +1,21 @@
 """What a copy tells while it runs: values, for whoever wants to draw them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
 from wherry.oci.descriptor import Descriptor
+from wherry.oci.errors import WherryError
+from wherry.ops.errand import Copied, Errand, Tally
 
-__all__ = ["Ended", "Event", "Passed", "Planned", "Progress", "Tally", "ignore"]
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How many blobs, and how many bytes they have together."""
-
-    blobs: int = 0
-    bytes: int = 0
-
-    @classmethod
-    def of(cls, blobs: Iterable[Descriptor]) -> Self:
-        sizes = [blob.size for blob in blobs]
-        return cls(len(sizes), sum(sizes))
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(self.blobs + other.blobs, self.bytes + other.bytes)
+__all__ = ["Arrived", "Ended", "Event", "Expected", "Failed", "Passed", "Planned", "Progress", "Tally", "ignore"]
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The walk is done: these blobs are missing at the destination (and may be mounted), those are there."""
+    """A walk is done: these blobs are missing at the destination (and may be mounted), those are there.
+
+    Of many copies each has its own. A copy that looks again, closer, has another.
+    """
 
     missing: Tally
     skipped: Tally
@@ -49,7 +37,30 @@ class Ended:
     mounted: bool
 
 
-Event = Planned | Passed | Ended
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """There are so many copies to do."""
+
+    copies: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One of many copies is done."""
+
+    errand: Errand
+    copied: Copied
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One of many copies has failed, and the others go on."""
+
+    errand: Errand
+    error: WherryError | OSError
+
+
+Event = Planned | Passed | Ended | Expected | Arrived | Failed
 Progress = Callable[[Event], None]
 """Called on the event loop, often: it must be quick."""
 

@@ -101,5 +101,8 @@ class Store(Source, Protocol):
 class Mounter(Protocol):
     """A store that can take a blob from another repository without its bytes passing through us."""
 
+    def is_beside(self, origin: Source) -> bool:
+        """Whether both are in one registry, so that it is worth asking for a mount."""
+
     async def mount(self, blob: Descriptor, origin: Source) -> bool:
         """Take `blob` from `origin` if both are in one registry; False means: it did not work, push it."""

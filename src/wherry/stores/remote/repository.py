@@ -131,11 +131,19 @@ class Repository:
         if listed is not None:
             await self._referrers.remove(listed)
 
+    def is_beside(self, origin: Source) -> bool:
+        """Whether `origin` is another repository of the same registry."""
+        same = isinstance(origin, Repository) and origin._session is self._session  # noqa: SLF001  # the same class
+        return same and origin is not self
+
     async def mount(self, blob: Descriptor, origin: Source) -> bool:
         """Take `blob` from another repository of the same registry; False means: it did not work, push it."""
-        if not isinstance(origin, Repository) or origin._session is not self._session:  # noqa: SLF001  # the same class
+        if not isinstance(origin, Repository) or not self.is_beside(origin):
             return False
         return await self._uploads.mount(blob, origin.reference)
+
+    def __str__(self) -> str:
+        return self.reference.context
 
     def __repr__(self) -> str:
         return f"Repository({self.reference.context})"

@@ -1,0 +1,327 @@
+"""One copy: plan, move, push; with what it shares with others that run at the same time (`_run`)."""
+
+from collections.abc import AsyncGenerator, Collection, Iterable
+from contextlib import aclosing
+from enum import Enum
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.errors import ManifestBlobUnknown, ManifestInvalid, NotFound, RegistryError
+from wherry.oci.manifest import Manifest
+from wherry.oci.mediatype import Kind, kind_of
+from wherry.oci.reference import Tag
+from wherry.ops._attached import attach
+from wherry.ops._each import both, each
+from wherry.ops._plan import CHEAP, Looks, Plan, Walk, embedded, refuse_schema1
+from wherry.ops._run import SMALL, SMALL_REQUESTS, Run
+from wherry.ops.errand import Copied, Errand, Narrowed, Options, Tally
+from wherry.ops.progress import Ended, Passed, Planned, Progress
+from wherry.stores.protocol import Mounter, Store
+
+__all__ = ["Carrier"]
+
+
+class _Fate(Enum):
+    MOVED = "moved"
+    MOUNTED = "mounted"
+    SKIPPED = "skipped"
+    FOREIGN = "foreign"
+
+
+class Carrier:
+    """Does one errand, and counts."""
+
+    def __init__(self, errand: Errand, options: Options, run: Run, progress: Progress) -> None:
+        self._source = errand.source
+        self._name = errand.name
+        self._destination = errand.destination
+        self._tags = tuple(dict.fromkeys(errand.tags))
+        self._options = options
+        self._run = run
+        self._progress = progress
+        self._fates: dict[Digest, tuple[_Fate, Descriptor]] = {}
+        self._pushed: set[Digest] = set()
+        self._trusted = 0
+        self._narrowed: Narrowed | None = None
+        self._only: frozenset[Digest] | None = None
+        self._hurried = False
+
+    async def go(self, *, tags_are_new: bool = False) -> Copied:
+        """Do it; `tags_are_new` if it is known that the destination has none of the tags."""
+        self._hurried = tags_are_new
+        root, manifest, placed = await self._begin(tags_are_new=tags_are_new)
+        refuse_schema1(root)
+        options = self._options
+        if self._in_place(root, placed) and kind_of(root.media_type) is not Kind.INDEX and not self._is_curious:
+            self._trusted = 1
+            return self._result(root)
+        manifest, there = await self._looked_at(root, manifest, placed)
+        if options.platforms:
+            manifest = await self._narrow(manifest)
+            there = there if manifest.digest == root.digest else await self._has(manifest.descriptor, placed)
+        in_place = self._in_place(manifest.descriptor, placed) or (there and not self._tags)
+        if self._source is self._destination:
+            await self._finish(manifest, in_place=in_place)
+        else:
+            await self._carry(manifest, there=there, in_place=in_place)
+        return self._result(manifest.descriptor)
+
+    @property
+    def _is_curious(self) -> bool:
+        """Whether there may be something to do though the root is in its place."""
+        return bool(self._options.platforms or self._options.recheck or self._options.referrers)
+
+    async def _begin(self, *, tags_are_new: bool) -> tuple[Descriptor, Manifest | None, list[Digest | None]]:
+        """What the name leads to at the source, and what the tags lead to at the destination."""
+        if tags_are_new:
+            async with self._run.small:
+                manifest = await self._source.manifest(self._name)
+            return manifest.descriptor, manifest, []
+        async with self._run.small:
+            root, placed = await both(
+                self._source.resolve(self._name), each(self._resolved, self._tags, at_once=SMALL_REQUESTS)
+            )
+        return root, None, [digest for _, digest in placed]
+
+    async def _resolved(self, tag: Tag) -> Digest | None:
+        try:
+            return (await self._destination.resolve(tag)).digest
+        except NotFound:
+            return None
+
+    def _in_place(self, root: Descriptor, placed: Collection[Digest | None]) -> bool:
+        return bool(placed) and all(digest == root.digest for digest in placed)
+
+    async def _looked_at(
+        self, root: Descriptor, manifest: Manifest | None, placed: Collection[Digest | None]
+    ) -> tuple[Manifest, bool]:
+        """The root's manifest, and whether the destination has it."""
+        if manifest is not None:
+            return manifest, await self._is_there(manifest)
+        return await both(self._source.manifest(root.digest), self._has(root, placed))
+
+    async def _has(self, root: Descriptor, placed: Collection[Digest | None]) -> bool:
+        """Whether the destination has the root."""
+        if root.digest in placed or self._run.has_manifest(self._destination, root.digest):
+            return True
+        return await self._destination.exists(root)
+
+    async def _is_there(self, manifest: Manifest) -> bool:
+        """The same, but of a root whose tags are new: asked only where a yes saves several other questions."""
+        is_bare = manifest.kind is Kind.INDEX or sum(layer.size > CHEAP for layer in manifest.view.layers) <= 1
+        if self._tags and is_bare and not self._options.dry_run:
+            return self._run.has_manifest(self._destination, manifest.digest)
+        return await self._has(manifest.descriptor, ())
+
+    async def _narrow(self, root: Manifest) -> Manifest:
+        """The root with the platforms that were asked for."""
+        from wherry.ops.selection import select, subject_of, unwrapped  # noqa: PLC0415  # most copies never ask for it
+
+        selection = await select(self._source, root, self._options.platforms)
+        if root.kind is not Kind.INDEX:
+            return root
+        kept, of = (
+            sum(subject_of(entry) is None for entry in entries) for entries in (selection.kept, root.view.manifests)
+        )
+        self._narrowed = Narrowed(root.descriptor, kept, of)
+        if self._options.unwrap:
+            return await self._source.manifest(unwrapped(selection).digest)
+        if self._options.sparse:
+            self._only = selection.digests
+            return root
+        return selection.smaller()
+
+    async def _carry(self, root: Manifest, *, there: bool, in_place: bool) -> None:
+        recheck = self._options.recheck
+        try:
+            await self._attempt(root, there=there, in_place=in_place, recheck=recheck)
+        except ManifestBlobUnknown:
+            if recheck or not self._trusted or self._only is not None:
+                raise
+            # What was taken for whole is not. Some registries let a manifest stand when its content has gone.
+            self._trusted = 0
+            await self._attempt(root, there=there, in_place=in_place, recheck=True)
+
+    async def _attempt(self, root: Manifest, *, there: bool, in_place: bool, recheck: bool) -> None:
+        """Plan, move, push."""
+        options = self._options
+        looks = Looks(
+            foreign=options.foreign,
+            recheck=recheck,
+            exactly=options.dry_run,
+            hurried=self._hurried,
+            only=self._only,
+        )
+        walk = Walk(self._source, root, self._destination, self._run, looks)
+        await walk.below(root, is_there=there)
+        if options.referrers:
+            await attach(walk, self._run, but=root.digest if self._is_new(root) else None)
+        plan = walk.plan
+        try:
+            await walk.look_for_blobs()
+            self._trusted = plan.trusted
+            self._note(plan.skipped, _Fate.SKIPPED)
+            self._note(plan.foreign, _Fate.FOREIGN)
+            self._progress(Planned(Tally.of(plan.missing), Tally.of([*plan.skipped, *plan.elsewhere])))
+            if options.dry_run:
+                self._foresee(plan, in_place=in_place)
+                return
+            if self._only is not None and not there:
+                await self._probe(root)
+            await self._move(plan)
+            await self._push_all(plan, there=there or root.digest in self._pushed)
+        finally:
+            self._run.release(self._destination, plan.missing)
+        await self._finish(root, in_place=in_place)
+
+    def _is_new(self, root: Manifest) -> bool:
+        """Whether the root is an index that the source does not know."""
+        return self._narrowed is not None and not (
+            self._options.unwrap or self._narrowed.original.digest == root.digest
+        )
+
+    async def _probe(self, index: Manifest) -> None:
+        """Push a sparse index before what it leads to, without a tag: who refuses it shall do so before anything moves."""
+        try:
+            await self._push(index)
+        except (ManifestBlobUnknown, ManifestInvalid) as error:
+            raise _refuses_holes(self._destination, error) from error
+
+    async def _move(self, plan: Plan) -> None:
+        """Bring the missing blobs, and wait for those that others bring."""
+        rest = [blob for blob, mounted in await each(self._mount, plan.missing, at_once=SMALL_REQUESTS) if not mounted]
+        large = [blob for blob in rest if blob.size > SMALL]
+        small = [blob for blob in rest if blob.size <= SMALL]
+        await both(each(self._send, large, at_once=self._run.jobs), each(self._send, small, at_once=SMALL_REQUESTS))
+        await each(self._await, plan.elsewhere, at_once=SMALL_REQUESTS)
+
+    async def _mount(self, blob: Descriptor) -> bool:
+        """Mount a blob that was claimed; whether it is there now."""
+        origin = self._run.neighbour(self._destination, blob, self._source)
+        if origin is None or not isinstance(self._destination, Mounter):
+            return False
+        async with self._run.small:
+            fate = _Fate.MOUNTED if await self._destination.mount(blob, origin) else None
+            if fate is None:
+                asked = self._run.declined(self._destination) or self._options.recheck
+                self._run.note_declined(self._destination)
+                if not asked and blob.size > CHEAP and await self._destination.exists(blob):
+                    fate = _Fate.SKIPPED
+        if fate is not None:
+            self._arrived(blob, fate)
+        return fate is not None
+
+    async def _send(self, blob: Descriptor) -> None:
+        """Send a blob that was claimed."""
+        lane = self._run.large.turn(blob.size) if blob.size > SMALL else self._run.small
+        async with lane, aclosing(self._stream(blob)) as content:
+            await self._destination.push(blob, content)
+        self._arrived(blob, _Fate.MOVED)
+
+    async def _await(self, blob: Descriptor) -> None:
+        """Wait for a blob that another copy brings; bring it if that gives up."""
+        while not self._run.claim(self._destination, blob):
+            if await self._run.settled(self._destination, blob):
+                self._note((blob,), _Fate.SKIPPED)
+                return
+        try:
+            if await self._destination.exists(blob):
+                self._arrived(blob, _Fate.SKIPPED)
+            elif not await self._mount(blob):
+                await self._send(blob)
+        finally:
+            self._run.release(self._destination, (blob,))
+
+    def _arrived(self, blob: Descriptor, fate: _Fate) -> None:
+        self._run.settle(self._destination, blob, there=True)
+        self._note((blob,), fate)
+        if fate is not _Fate.SKIPPED:
+            self._progress(Ended(blob, mounted=fate is _Fate.MOUNTED))
+
+    def _note(self, blobs: Iterable[Descriptor], fate: _Fate) -> None:
+        for blob in blobs:
+            self._fates.setdefault(blob.digest, (fate, blob))  # what was moved is there when one looks again
+
+    async def _push_all(self, plan: Plan, *, there: bool) -> None:
+        """Push the manifests before the root; and where something refers to it, the root without its tags, and that."""
+        for group in plan.in_order():
+            await each(self._push, group, at_once=SMALL_REQUESTS)
+        if any(plan.attached) and not there:
+            await self._push(plan.root)
+        names: dict[Digest, list[Tag]] = {}
+        for tag, digest in plan.tags.items():
+            names.setdefault(digest, []).append(tag)
+        for attached in plan.attached:
+            await each(
+                lambda manifest: self._push(manifest, *names.get(manifest.digest, ())),
+                attached.values(),
+                at_once=SMALL_REQUESTS,
+            )
+
+    async def _finish(self, root: Manifest, *, in_place: bool) -> None:
+        """Push the root with its tags: what was copied becomes visible."""
+        if in_place or (not self._tags and root.digest in self._pushed):
+            return
+        if self._options.dry_run:
+            self._pushed.add(root.digest)
+        else:
+            await self._push(root, *self._tags)
+
+    async def _push(self, manifest: Manifest, *tags: Tag) -> None:
+        async with self._run.small:
+            await self._destination.push_manifest(manifest, *tags)
+        self._run.note_manifest(self._destination, manifest.digest)
+        self._pushed.add(manifest.digest)
+
+    def _foresee(self, plan: Plan, *, in_place: bool) -> None:
+        """Count what would be done."""
+        for blob in plan.missing:
+            near = self._run.neighbour(self._destination, blob, self._source) is not None
+            self._note((blob,), _Fate.MOUNTED if near else _Fate.MOVED)
+        self._note(plan.elsewhere, _Fate.SKIPPED)
+        self._pushed |= plan.manifests.keys() | {digest for attached in plan.attached for digest in attached}
+        if not in_place:
+            self._pushed.add(plan.root.digest)
+
+    async def _stream(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
+        """The bytes of a blob; told as they pass."""
+        data = embedded(blob)
+        if data is not None:
+            yield data
+            return
+        content = self._source.fetch(blob)
+        try:
+            async for piece in content:
+                self._progress(Passed(blob, len(piece)))
+                yield piece
+        finally:
+            # When a push gives up in the middle, the connection is closed now, and not when somebody collects garbage.
+            if isinstance(content, AsyncGenerator):
+                await content.aclose()
+
+    def _result(self, root: Descriptor) -> Copied:
+        return Copied(
+            root=Descriptor(root.media_type, root.digest, root.size),
+            tags=self._tags,
+            moved=self._tally(_Fate.MOVED),
+            mounted=self._tally(_Fate.MOUNTED),
+            skipped=self._tally(_Fate.SKIPPED),
+            foreign=self._tally(_Fate.FOREIGN),
+            manifests=len(self._pushed),
+            trusted=self._trusted,
+            narrowed=self._narrowed,
+        )
+
+    def _tally(self, fate: _Fate) -> Tally:
+        return Tally.of([blob for its, blob in self._fates.values() if its is fate])
+
+
+def _refuses_holes(destination: Store, error: RegistryError) -> RegistryError:
+    return type(error)(
+        f"{destination} refuses an index that names what it does not have, so a sparse copy cannot be there: {error.message}",
+        hint="without --sparse, --platform makes a smaller index, which has a digest of its own",
+        detail=error.detail,
+        words=error.words,
+        request=error.request,
+        status=error.status,
+    )

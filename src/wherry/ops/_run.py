@@ -1,0 +1,153 @@
+"""What copies share that run together: turns for what they send, and what is known to be at their destinations.
+
+Two lanes keep the small from waiting behind the large. Requests without much content (manifests, whether something is
+there, mounts, blobs that fit one request) have many places. Large blobs have `jobs`, and when one ends, the largest that
+waits is next, whichever copy it belongs to: so none is left alone at the end.
+
+A blob that several copies want goes to a destination once. Whoever asks first has it to bring; the others wait until it is
+there, or until the first one gives up, and then one of them has it to bring.
+"""
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.errors import Denied, NotFound, Unauthorized, Unsupported
+from wherry.oci.reference import Tag
+from wherry.stores.protocol import Mounter, Source, Store
+
+__all__ = ["SMALL", "SMALL_REQUESTS", "Run", "Turns"]
+
+SMALL_REQUESTS = 16
+"""Requests in flight at once that carry little: they are mostly waiting."""
+SMALL = 256 * 1024
+"""Bytes: what fits one request at registries."""
+
+_Key = tuple[int, Digest]
+
+
+class Turns:
+    """At most so many have their turn at once; when one is over, the largest that waits is next."""
+
+    def __init__(self, at_once: int) -> None:
+        self._free = at_once
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._asked = 0
+
+    @asynccontextmanager
+    async def turn(self, size: int) -> AsyncIterator[None]:
+        """Wait for a turn, and have it as long as the context lasts."""
+        await self._begin(size)
+        try:
+            yield
+        finally:
+            self._end()
+
+    async def _begin(self, size: int) -> None:
+        if self._free > 0:
+            self._free -= 1
+            return
+        self._asked += 1
+        mine = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (-size, self._asked, mine))
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if mine.done() and not mine.cancelled():
+                self._end()  # the turn came in the moment in which nobody wanted it any more
+            raise
+
+    def _end(self) -> None:
+        while self._waiting:
+            _, _, following = heapq.heappop(self._waiting)
+            if not following.done():
+                following.set_result(None)
+                return
+        self._free += 1
+
+
+class Run:
+    """What copies share that run together. The stores must live as long as it does."""
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self.small = asyncio.Semaphore(SMALL_REQUESTS)
+        self.large = Turns(jobs)
+        self._blobs: dict[_Key, asyncio.Future[bool]] = {}
+        self._manifests: set[_Key] = set()
+        self._holders: dict[Digest, Store] = {}
+        self._declined: set[int] = set()
+        self._tags: dict[int, frozenset[Tag] | None] = {}
+        self._listing = asyncio.Lock()
+
+    def claim(self, store: Store, blob: Descriptor) -> bool:
+        """Whether nobody has brought this blob, or is about to. Who gets True must `settle` it."""
+        key = (id(store), blob.digest)
+        if key in self._blobs:
+            return False
+        self._blobs[key] = asyncio.get_running_loop().create_future()
+        return True
+
+    def release(self, store: Store, blobs: Iterable[Descriptor]) -> None:
+        """Give up whatever of these blobs was claimed and is not settled: others may bring it."""
+        for blob in blobs:
+            coming = self._blobs.get((id(store), blob.digest))
+            if coming is not None and not coming.done():
+                self.settle(store, blob, there=False)
+
+    def settle(self, store: Store, blob: Descriptor, *, there: bool) -> None:
+        """Say that a blob which was claimed is there, or that it will not come from us."""
+        key = (id(store), blob.digest)
+        if there:
+            self._blobs[key].set_result(True)
+            self._holders[blob.digest] = store
+        else:
+            self._blobs.pop(key).set_result(False)
+
+    async def settled(self, store: Store, blob: Descriptor) -> bool:
+        """Wait for a blob that somebody else brings; whether it came."""
+        coming = self._blobs.get((id(store), blob.digest))
+        # shielded: who waits may be cancelled, and the others go on waiting for the same
+        return coming is not None and await asyncio.shield(coming)
+
+    def note_manifest(self, store: Store, digest: Digest) -> None:
+        """Remember that a store has a manifest."""
+        self._manifests.add((id(store), digest))
+
+    def has_manifest(self, store: Store, digest: Digest) -> bool:
+        """Whether it is known that a store has a manifest."""
+        return (id(store), digest) in self._manifests
+
+    async def tags_of(self, source: Source) -> frozenset[Tag] | None:
+        """All tags of a source, asked for once in a run; None where it does not list them."""
+        async with self._listing:
+            if id(source) not in self._tags:
+                self._tags[id(source)] = await _tags(source)
+        return self._tags[id(source)]
+
+    def neighbour(self, store: Store, blob: Descriptor, source: Source) -> Source | None:
+        """Where a store may mount a blob from: its source, or another destination that has got it meanwhile."""
+        if not isinstance(store, Mounter):
+            return None
+        holder = self._holders.get(blob.digest)
+        return next((each for each in (source, holder) if each is not None and store.is_beside(each)), None)
+
+    def declined(self, store: Store) -> bool:
+        """Whether a store has declined a mount before: then it is first asked what it has."""
+        return id(store) in self._declined
+
+    def note_declined(self, store: Store) -> None:
+        """A store was asked to mount a blob, and did not."""
+        self._declined.add(id(store))
+
+
+async def _tags(source: Source) -> frozenset[Tag] | None:
+    try:
+        return frozenset([tag async for tag in source.tags()])
+    except NotFound:
+        return frozenset()
+    except (Unauthorized, Denied, Unsupported):  # some give images to those whom they show no list
+        return None

@@ -1,0 +1,140 @@
+"""Some platforms of an index: which of its entries are meant, and the index that has no others.
+
+What `Platform.satisfies` says decides, here as in `wherry index`. Attestations are entries too: an annotation says which
+image they are about, and they stay and go with it (BuildKit's convention, `vnd.docker.reference.digest`).
+
+An entry that states no platform is looked into: an image has one in its config, and an index those of its children. Such an
+index is kept whole when it has an image that is asked for.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.errors import ManifestInvalid, ManifestUnknown
+from wherry.oci.manifest import Manifest
+from wherry.oci.mediatype import Kind, kind_of
+from wherry.oci.platform import Platform
+from wherry.oci.trim import without_items
+from wherry.ops._each import each
+from wherry.ops.images import JOBS, config_platform, is_artifact
+from wherry.stores.protocol import Source
+
+__all__ = ["Selection", "select", "subject_of", "unwrapped"]
+
+SUBJECT = "vnd.docker.reference.digest"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The entries of an index that are for the platforms asked for, with their attestations, in its order."""
+
+    index: Manifest
+    kept: tuple[Descriptor, ...]
+    gone: frozenset[int]
+    """The positions of the others."""
+
+    @property
+    def digests(self) -> frozenset[Digest]:
+        return frozenset(entry.digest for entry in self.kept)
+
+    def smaller(self) -> Manifest:
+        """The index of these entries alone: the same bytes, as far as they do not speak of the others."""
+        content = without_items(self.index.content, "manifests", self.gone)
+        if not self.gone:
+            return self.index
+        return Manifest(content, self.index.media_type, algorithm=self.index.digest.algorithm)
+
+
+def subject_of(entry: Descriptor) -> str | None:
+    """The digest of the image that an attestation in an index is about, as it is written there; None if it is none."""
+    return (entry.annotations or {}).get(SUBJECT)
+
+
+async def select(source: Source, root: Manifest, platforms: Collection[Platform]) -> Selection:
+    """Choose the entries of an index; an image is chosen whole, if it is for one of the platforms.
+
+    Raises:
+        ManifestUnknown: nothing is there for one of them; the hint says what is.
+    """
+    if root.kind is not Kind.INDEX:
+        await _check_image(source, root, platforms)
+        return Selection(root, (), frozenset())
+    entries = root.view.manifests
+    stated = [found for _, found in await each(lambda entry: _platforms(source, entry), entries, at_once=JOBS)]
+    _check_found(root, [platform for found in stated for platform in found], platforms)
+    meant = {
+        str(entry.digest) for entry, found in zip(entries, stated, strict=True) if _any_satisfies(found, platforms)
+    }
+    gone = frozenset(
+        position
+        for position, entry in enumerate(entries)
+        if str(entry.digest) not in meant and subject_of(entry) not in meant
+    )
+    return Selection(root, tuple(entry for position, entry in enumerate(entries) if position not in gone), gone)
+
+
+def unwrapped(selection: Selection) -> Descriptor:
+    """The one image that was selected, without its attestations.
+
+    Raises:
+        ManifestUnknown: there are several.
+    """
+    images = [entry for entry in selection.kept if subject_of(entry) is None]
+    if len(images) != 1:
+        listed = ", ".join(str(entry.platform or entry.digest) for entry in images)
+        raise ManifestUnknown(
+            f"index {selection.index.digest} has {len(images)} images for that platform, and one was asked for",
+            hint=f"be more exact: {listed}" if images else None,
+        )
+    return images[0]
+
+
+async def _platforms(source: Source, entry: Descriptor) -> tuple[Platform, ...]:
+    """What an entry runs on: nothing for attestations and artifacts."""
+    if subject_of(entry) is not None:
+        return ()
+    if entry.platform is not None:
+        return (entry.platform,) if entry.platform.known else ()
+    if kind_of(entry.media_type) is Kind.IMAGE:
+        return await _of_image(source, await source.manifest(entry.digest))
+    if kind_of(entry.media_type) is Kind.INDEX:
+        index = await source.manifest(entry.digest)
+        found = await each(lambda child: _platforms(source, child), index.view.manifests, at_once=1)
+        return tuple(platform for _, several in found for platform in several)
+    return ()
+
+
+async def _of_image(source: Source, manifest: Manifest) -> tuple[Platform, ...]:
+    if is_artifact(manifest):
+        return ()
+    platform = await config_platform(str(source), manifest, source)
+    return (platform,) if platform.known else ()
+
+
+async def _check_image(source: Source, manifest: Manifest, platforms: Collection[Platform]) -> None:
+    if manifest.kind is not Kind.IMAGE:
+        raise ManifestInvalid(f"{manifest.digest} is a {manifest.kind.value}, and has no platforms to choose from")
+    found = await _of_image(source, manifest)
+    if not _any_satisfies(found, platforms):
+        what = f"an image for {found[0]}" if found else "one manifest that states no platform"
+        raise ManifestUnknown(
+            f"{manifest.digest} is {what}, not for {_listed(platforms)}",
+            hint="without --platform it is copied as it is",
+        )
+
+
+def _check_found(index: Manifest, there: Sequence[Platform], platforms: Iterable[Platform]) -> None:
+    missing = [wanted for wanted in platforms if not any(platform.satisfies(wanted) for platform in there)]
+    if missing:
+        has = _listed(dict.fromkeys(there)) or "no image that states its platform"
+        raise ManifestUnknown(f"index {index.digest} has no image for {_listed(missing)}", hint=f"it has {has}")
+
+
+def _any_satisfies(found: Iterable[Platform], platforms: Collection[Platform]) -> bool:
+    return any(platform.satisfies(wanted) for platform in found for wanted in platforms)
+
+
+def _listed(platforms: Iterable[Platform]) -> str:
+    return ", ".join(map(str, platforms))
