@@ -9,8 +9,10 @@ import json
 import tarfile
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest

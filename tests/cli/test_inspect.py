@@ -1,8 +1,8 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.content import Content, a_foreign_layer, a_layer, an_artifact, an_image, an_index_of, put
 from wherry.oci.descriptor import Descriptor

@@ -1,7 +1,7 @@
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests.content import an_image, an_index_of
 from wherry.oci.errors import ManifestInvalid

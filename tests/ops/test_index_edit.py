@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from tests.content import Content, an_artifact, an_image, an_index_of, put
 from wherry.oci.descriptor import Descriptor

@@ -3,8 +3,9 @@
 Spec: image-spec 1.1, config.md; Docker's `application/vnd.docker.container.image.v1+json` has the same fields.
 """
 
-from dataclasses import dataclass
 from typing import Any, Self
+
+from msgspec import Struct
 
 from wherry.oci.digest import Digest
 from wherry.oci.document import NotJSON, decode, list_at, object_at, text_at
@@ -14,8 +15,7 @@ from wherry.oci.platform import Platform
 __all__ = ["ImageConfig"]
 
 
-@dataclass(frozen=True, slots=True)
-class ImageConfig:
+class ImageConfig(Struct, frozen=True):
     """`created` is the text as written (RFC 3339); `diff_ids` are digests of the uncompressed layers, bottom first."""
 
     platform: Platform

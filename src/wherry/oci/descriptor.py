@@ -6,8 +6,9 @@ Spec: image-spec 1.1, descriptor.md.
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Self
+
+from msgspec import Struct
 
 from wherry.oci.digest import Digest
 from wherry.oci.document import integer_at, list_at, object_at, text_at, texts_at
@@ -23,19 +24,21 @@ _KNOWN = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptor:
+class Descriptor(Struct, frozen=True):
     """Equal when all fields are; hashed by media type, digest and size. `size` is in bytes. `extra` are fields that we do not know."""
 
     media_type: str
     digest: Digest
     size: int
-    platform: Platform | None = field(default=None, hash=False)
-    annotations: Mapping[str, str] | None = field(default=None, hash=False)
-    artifact_type: str | None = field(default=None, hash=False)
-    urls: tuple[str, ...] = field(default=(), hash=False)
-    data: bytes | None = field(default=None, hash=False)
-    extra: tuple[tuple[str, Any], ...] = field(default=(), hash=False)
+    platform: Platform | None = None
+    annotations: Mapping[str, str] | None = None
+    artifact_type: str | None = None
+    urls: tuple[str, ...] = ()
+    data: bytes | None = None
+    extra: tuple[tuple[str, Any], ...] = ()
+
+    def __hash__(self) -> int:
+        return hash((self.media_type, self.digest, self.size))
 
     @classmethod
     def of(cls, content: bytes, media_type: str, *, algorithm: str = "sha256") -> Self:

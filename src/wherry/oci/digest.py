@@ -5,8 +5,9 @@ Spec: image-spec 1.1, descriptor.md, "Digests".
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Protocol, Self
+
+from msgspec import Struct
 
 from wherry.oci.errors import InvalidDigest, UnsupportedAlgorithm
 
@@ -26,8 +27,7 @@ class Hasher(Protocol):
     def hexdigest(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
+class Digest(Struct, frozen=True, order=True):
     """An algorithm that wherry knows and its encoded value, checked."""
 
     algorithm: str

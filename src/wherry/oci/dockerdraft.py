@@ -9,10 +9,11 @@ is written; fields that we do not know are kept.
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -42,8 +43,7 @@ class InvalidDraft(InvalidValue):
     kind = "draft"
 
 
-@dataclass(frozen=True, slots=True)
-class Flattened:
+class Flattened(Struct, frozen=True):
     """That an image stands in a draft because an index was named: which index, and the child's place in it.
 
     Docker does not know the field, and drops it when it rewrites the file; then the order is by file name, as all of
@@ -54,8 +54,7 @@ class Flattened:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class DraftImage:
+class DraftImage(Struct, frozen=True):
     """`reference` is the full form as written by the user, `descriptor` has the platform that a list will state.
 
     `manifest` is None where the file does not hold the exact bytes; they are in the registry then.

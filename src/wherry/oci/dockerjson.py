@@ -6,8 +6,9 @@ are kept verbatim; only what stands between them changes.
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.document import decode, encode

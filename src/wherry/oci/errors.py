@@ -27,8 +27,9 @@ client finds the class by them (`wherry.oci.wire.errors`). A store that is not a
 the same reasons, with no `request`.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 __all__ = [
     "BlobUnknown",
@@ -159,8 +160,7 @@ class SizeMismatch(ContentMismatch):
     code = "SIZE_INVALID"
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Struct, frozen=True):
     """The request that was answered, for messages: the URL has no secrets in it (no query but `n`, `last`, `digest`)."""
 
     method: str

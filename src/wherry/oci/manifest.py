@@ -7,8 +7,9 @@ Spec: image-spec 1.1, manifest.md and image-index.md; Docker's schema 2 document
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -33,8 +34,7 @@ LARGEST_MANIFEST = 4 * 1024 * 1024
 """Bytes of a manifest that every registry must take (distribution-spec 1.1, "Pushing Manifests")."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """What a manifest says. Fields that its kind does not have are empty."""
 
     kind: Kind

@@ -5,16 +5,16 @@ Each mishap is recognised by its bytes alone, before anything is known of manife
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from wherry.oci.document import NotJSON, decode
 
 __all__ = ["Diagnosis", "mishap_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """`cause` is a stable name for programs; `problem` and `cure` are for people: what is wrong, what to type.
 
     `where` is the place in the document, such as `layers[2].digest`, where there is one.

@@ -6,8 +6,9 @@ Spec: image-spec 1.1, image-index.md, "platform".
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Self
+
+from msgspec import Struct
 
 from wherry.oci.errors import InvalidPlatform
 
@@ -32,8 +33,7 @@ _OSES = {"macos": "darwin"}
 _DEFAULT_VARIANTS = {"arm64": "v8", "arm": "v7"}
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
+class Platform(Struct, frozen=True):
     """Empty text means that the field was absent; unknown fields of the document are kept in `extra`, in its order."""
 
     os: str = ""
@@ -43,7 +43,11 @@ class Platform:
     os_features: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     """Docker's `features` (CPU features); OCI reserves the field."""
-    extra: tuple[tuple[str, Any], ...] = field(default=(), hash=False)
+    extra: tuple[tuple[str, Any], ...] = ()
+
+    def __hash__(self) -> int:
+        # `extra` may hold what has no hash
+        return hash((self.os, self.architecture, self.variant, self.os_version))
 
     @classmethod
     def parse(cls, text: str) -> Self:

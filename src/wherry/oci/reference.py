@@ -5,8 +5,10 @@ Spec: distribution-spec 1.1, "Pulling manifests" (grammar of names and tags); Do
 """
 
 import re
-from dataclasses import dataclass, replace
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidDigest, InvalidName, InvalidReference, InvalidTag
@@ -72,8 +74,7 @@ def check_registry(host: str) -> str:
     return host
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A place in a registry. `str()` prints the full form, with the registry and, where there is one, the tag.
 
     `registry` is `host[:port]` as written (`docker.io` for Docker Hub). With neither tag nor digest it names the

@@ -5,7 +5,9 @@ same sources changes nothing and is no error, so that a pipeline can be run agai
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wherry.oci.digest import Digest
 from wherry.oci.dockerdraft import DraftImage
@@ -21,8 +23,7 @@ from wherry.stores.protocol import Source
 __all__ = ["Change", "Created", "annotate", "create", "take_out"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What amending did to one image of a source: `old` is None for one that is new, `new` for one that is gone.
 
     `platform` tells the images of an index apart; None if the source is one image.
@@ -34,8 +35,7 @@ class Change:
     new: Digest | None
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(Struct, frozen=True):
     """`changes` are those to images that were there; `notes` are sentences for people about odd sources."""
 
     changes: tuple[Change, ...]

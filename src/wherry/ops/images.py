@@ -4,7 +4,7 @@ The platform of a child is what its index says; of an image that stands alone, w
 for only then: not to inspect, and not for the children of an index that states platforms.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from wherry.oci.config import ImageConfig
 from wherry.oci.descriptor import Descriptor

@@ -1,8 +1,10 @@
 """An index assembled from sources, and an index changed: what is asked for, as new bytes. Nothing is pushed here."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -16,8 +18,7 @@ from wherry.ops.index_sources import Entry, Gathered, merged, of_platforms, subj
 __all__ = ["Assembled", "add", "annotate", "assembled", "remove"]
 
 
-@dataclass(frozen=True)
-class Assembled:
+class Assembled(Struct, frozen=True):
     """A new index, and where what its entries lead to is."""
 
     manifest: Manifest

@@ -6,7 +6,9 @@ and go with it (BuildKit's convention, `vnd.docker.reference.digest`).
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -25,8 +27,7 @@ __all__ = ["Entry", "Gathered", "Named", "bring", "gather", "merged", "of_platfo
 SUBJECT = "vnd.docker.reference.digest"
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(Struct, frozen=True):
     """A source: the store that it is in, its name there, and how the user wrote it."""
 
     store: Source
@@ -34,16 +35,14 @@ class Named:
     text: str
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """An entry of an index that is to be, and the store that has what it leads to."""
 
     descriptor: Descriptor
     store: Source
 
 
-@dataclass(frozen=True)
-class Gathered:
+class Gathered(Struct, frozen=True):
     """What a source turned out to be, and the entries that it stands for."""
 
     source: Named

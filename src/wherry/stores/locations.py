@@ -8,9 +8,11 @@ The tag of a layout is what stands behind the last colon, unless it has a slash 
 folder a, and a folder whose name has a colon is written with a slash behind it, `oci:a:b/`.
 """
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidDigest, InvalidReference, InvalidTag
@@ -27,8 +29,7 @@ class Opener(Protocol):
     def repository(self, reference: Reference) -> Store: ...
 
 
-@dataclass(frozen=True, slots=True)
-class InRegistry:
+class InRegistry(Struct, frozen=True):
     """A place in a registry. With neither tag nor digest it names the repository."""
 
     reference: Reference
@@ -62,8 +63,7 @@ class InRegistry:
         return str(self.reference)
 
 
-@dataclass(frozen=True, slots=True)
-class InLayout:
+class InLayout(Struct, frozen=True):
     """A place in an OCI layout on this machine. With neither tag nor digest it names the layout."""
 
     path: Path

@@ -3,7 +3,7 @@
 Spec: distribution-spec 1.1, "Listing Referrers".
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest

@@ -1,10 +1,10 @@
 """`wherry manifest annotate`."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from wherry.cli.failures import say
 from wherry.cli.manifest.dockerlike import DockerCommand

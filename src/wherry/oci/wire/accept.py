@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 __all__ = ["Accept"]
 
@@ -12,8 +13,7 @@ _RANGE = re.compile(rf"{_TOKEN}/{_TOKEN}")
 _QUALITY = re.compile(r"0?\.\d*|[01](?:\.\d*)?", re.ASCII)  # some clients leave the leading 0 out
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(Struct, frozen=True):
     """What a client takes. With no header, or an empty one, it takes everything."""
 
     ranges: tuple[tuple[str, float], ...]

@@ -4,7 +4,8 @@ Spec: distribution-spec 1.1, "Error Codes". The codes and their statuses stand i
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wherry.oci import errors
 from wherry.oci.document import NotJSON, decode, encode
@@ -45,8 +46,7 @@ _BY_STATUS: dict[int, type[RegistryError]] = {
 _SERVER_TROUBLE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class WireError:
+class WireError(Struct, frozen=True):
     """One error of a body; `detail` is any JSON value."""
 
     code: str

@@ -6,7 +6,8 @@ on the wire; here a span is `start` and `stop`, and `stop` is exclusive.
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wherry.oci.errors import RangeInvalid
 
@@ -16,8 +17,7 @@ _DOWNLOAD = re.compile(r"\s*bytes\s*=\s*(?:(\d{1,19})\s*-\s*(\d{1,19})?|-\s*(\d{
 _CHUNK = re.compile(r"\s*(?:bytes[ =])?\s*(\d{1,19})-(\d{1,19})(?:/(?:\d+|\*))?\s*", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """Bytes from `start` up to, and not including, `stop`."""
 
     start: int
