@@ -54,21 +54,22 @@ async def test_second_copy_says_that_everything_is_there(registry, wherry, pushe
     source = await pushed(an_image(), "team/app:1")
     await wherry("copy", source, f"{registry.address}/other")
     done = await wherry("cp", source, f"{registry.address}/other")
-    assert done.err == "everything is there already\n"
+    assert done.err == f"{an_image().digest}: everything is there already, blobs not looked at (--recheck does)\n"
 
 
 async def test_copy_within_a_repository_adds_a_tag(registry, wherry, pushed) -> None:
     source = await pushed(INDEX, "team/app:1")
     done = await wherry("copy", source, f"{registry.address}/team/app:stable")
-    assert done.err == "pushed 1 manifest\n"
+    assert done.err == f"{INDEX.digest}: pushed 1 manifest\n"
     assert (await wherry("ls", f"{registry.address}/team/app")).lines == ["1", "stable"]
 
 
 async def test_copy_within_a_registry_mounts(registry, wherry, pushed) -> None:
     source = await pushed(an_image(), "team/app:1")
     done = await wherry("copy", "--json", source, f"{registry.address}/other/app")
-    assert json.loads(done.out)["mounted"]["blobs"] == 2
-    assert json.loads(done.out)["moved"] == {"blobs": 0, "bytes": 0}
+    result = json.loads(done.lines[-1])
+    assert result["mounted"]["blobs"] == 2
+    assert result["moved"] == {"blobs": 0, "bytes": 0}
 
 
 async def test_copy_between_registries_moves_bytes(registry_factory, registry, wherry, pushed) -> None:
@@ -76,7 +77,8 @@ async def test_copy_between_registries_moves_bytes(registry_factory, registry, w
     source = await pushed(image, "team/app:1")
     elsewhere = await registry_factory()
     done = await wherry("copy", "--json", source, f"{elsewhere.address}/team/app")
-    assert json.loads(done.out) == {
+    assert json.loads(done.lines[-1]) == {
+        "event": "result",
         "reference": f"{elsewhere.address}/team/app:1@{image.digest}",
         "mediaType": image.manifest.media_type,
         "digest": str(image.digest),

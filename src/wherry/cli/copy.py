@@ -1,137 +1,167 @@
 """`wherry copy`."""
 
 import click
-import msgspec
 
-from wherry.cli.failures import say
+from wherry.cli.copy_request import TagsOf, pair_of, pairs_of_file
+from wherry.cli.copy_result import narrowing, plan_line, summary, totals_document, totals_summary, what_was_copied
+from wherry.cli.copy_running import Done, Told, run_many, run_one
+from wherry.cli.failures import ExitCode, Manner, say
 from wherry.cli.options import insecure_option
-from wherry.cli.session import open_client, run
-from wherry.cli.sizes import size
-from wherry.cli.transfer import shown
-from wherry.oci.descriptor import Descriptor
-from wherry.oci.errors import InvalidReference
-from wherry.oci.reference import Tag
-from wherry.ops.copy import JOBS, Copied
-from wherry.ops.copy import copy as copy_content
-from wherry.ops.progress import Progress, Tally
-from wherry.stores.locations import Location, parse_location
+from wherry.cli.quantities import read_duration
+from wherry.cli.transfer import print_event
+from wherry.oci.errors import WherryError
+from wherry.oci.platform import Platform
+from wherry.ops.copy import JOBS
+from wherry.ops.errand import Options
 
-__all__ = ["copy", "summary"]
+__all__ = ["copy"]
 
 
-@click.command(short_help="Copy an image, whole, from one place to another.")
-@click.argument("source")
-@click.argument("destination")
+@click.command(short_help="Copy images, whole, from one place to another.")
+@click.argument("source", required=False)
+@click.argument("destination", required=False)
+@click.option("--all-tags", is_flag=True, help="Copy every tag of the repository SOURCE to the repository DESTINATION.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 64), default=JOBS, show_default=True, help="Blobs that are moved at the same time."
+    "--filter", "globs", metavar="GLOB", multiple=True, help="Of all tags, those that match; may be repeated."
 )
+@click.option("--semver", "versions", metavar="RANGE", help="Of all tags, the versions in this range: '>=1.4 <2'.")
+@click.option(
+    "--from-file", "from_file", metavar="FILE", help="Copy what the lines SOURCE DESTINATION of a file say; - is stdin."
+)
+@click.option(
+    "--platform", "platforms", metavar="PLATFORM", multiple=True, help="Copy this platform only; may be repeated."
+)
+@click.option("--sparse", is_flag=True, help="With --platform, keep the index as it is, and its digest.")
+@click.option("--unwrap", is_flag=True, help="With --platform, copy the image that is left, without an index.")
+@click.option("-r", "--referrers", is_flag=True, help="Copy signatures, SBOMs and attestations too.")
 @click.option("--foreign", is_flag=True, help="Move layers too that their author says need not be in a registry.")
 @click.option("--recheck", is_flag=True, help="Look at every blob, also of images that the destination already has.")
+@click.option("--dry-run", is_flag=True, help="Say what would be moved, and move nothing.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=JOBS,
+    show_default=True,
+    help="Large blobs that are moved at the same time.",
+)
+@click.option("--timeout", metavar="DURATION", callback=read_duration, help="Give up after so long: 30s, 5m, 1h.")
 @insecure_option
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but the result, and what fails.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print what happens as JSON, an event a line; the last is the result."
+)
+@click.pass_context
 def copy(
-    source: str,
-    destination: str,
+    context: click.Context,
+    source: str | None,
+    destination: str | None,
     *,
-    jobs: int,
+    all_tags: bool,
+    globs: tuple[str, ...],
+    versions: str | None,
+    from_file: str | None,
+    platforms: tuple[str, ...],
+    sparse: bool,
+    unwrap: bool,
+    referrers: bool,
     foreign: bool,
     recheck: bool,
+    dry_run: bool,
+    jobs: int,
+    timeout: float | None,
     insecure: bool,
     quiet: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Copy everything that SOURCE leads to, to DESTINATION: an index with all its platforms, byte for byte.
 
     Both are references (REGISTRY/REPOSITORY[:TAG][@DIGEST]) or OCI layouts on this machine (oci:DIR[:TAG]). Without a tag
     at DESTINATION it keeps the one that it has at SOURCE. What is there already is not moved again, and what was cut short
     is finished by the same command. Prints where it is now, with its digest.
+
+    With --all-tags, or with `wherry copy -` and lines SOURCE DESTINATION on standard input, many images are copied by one
+    process: what they share is moved once, and the failure of one does not stop the others.
     """
-    origin, target = parse_location(source), parse_location(destination)
-    if target.digest is not None:
-        raise InvalidReference(
-            destination,
-            "a destination has no digest: a copy has that of its source",
-            hint=f"wherry copy {source} {target.at(target.tag)}",
-        )
-    with shown(quiet=quiet) as progress:
-        copied = run(
-            _copy(origin, target, jobs=jobs, foreign=foreign, recheck=recheck, insecure=insecure, progress=progress),
-            heavy=True,
-        )
-    tag = copied.tags[0] if copied.tags else None
-    place = str(target.at(tag, copied.root.digest))
-    if not quiet:
-        say(summary(copied))
-    click.echo(_as_json(place, copied) if as_json else place)
-
-
-async def _copy(
-    origin: Location,
-    target: Location,
-    *,
-    jobs: int,
-    foreign: bool,
-    recheck: bool,
-    insecure: bool,
-    progress: Progress,
-) -> Copied:
-    async with open_client(insecure=insecure) as client:
-        source = origin.open(client)
-        destination = source if origin.whole == target.whole else target.open(client)
-        name = await origin.name(source)
-        tag = target.tag or origin.tag or (name if isinstance(name, Tag) else None)
-        return await copy_content(
-            source,
-            name,
-            destination,
-            tags=[tag] if tag else [],
-            jobs=jobs,
-            foreign=foreign,
-            recheck=recheck,
-            progress=progress,
-        )
-
-
-def summary(copied: Copied) -> str:
-    """What was done, in a line for people."""
-    parts = [
-        f"{name} {tally.blobs} blob{'s' if tally.blobs != 1 else ''} ({size(tally.bytes)})"
-        for name, tally in (
-            ("moved", copied.moved),
-            ("mounted", copied.mounted),
-            ("skipped", copied.skipped),
-            ("left foreign", copied.foreign),
-        )
-        if tally.blobs
-    ]
-    if copied.manifests:
-        parts.append(f"pushed {copied.manifests} manifest{'s' if copied.manifests != 1 else ''}")
-    elif not copied.moved.blobs and not copied.mounted.blobs:
-        parts.append("everything is there already")
-    return ", ".join(parts)
-
-
-def _as_json(place: str, copied: Copied) -> bytes:
-    root: Descriptor = copied.root
-    return msgspec.json.format(
-        msgspec.json.encode(
-            {
-                "reference": place,
-                "mediaType": root.media_type,
-                "digest": str(root.digest),
-                "size": root.size,
-                "tags": [str(tag) for tag in copied.tags],
-                "moved": _tally(copied.moved),
-                "mounted": _tally(copied.mounted),
-                "skipped": _tally(copied.skipped),
-                "foreign": _tally(copied.foreign),
-                "manifests": copied.manifests,
-            }
-        ),
-        indent=2,
+    if source == "-" and destination is None and from_file is None:
+        source, from_file = None, "-"
+    _check_usage(source, destination, from_file, all_tags=all_tags, chosen=bool(globs) or versions is not None)
+    if (sparse or unwrap) and not platforms:
+        raise click.UsageError("--sparse and --unwrap say how --platform is meant")
+    if sparse and unwrap:
+        raise click.UsageError("--sparse keeps the index, and --unwrap leaves it out: only one can be")
+    options = Options(
+        platforms=tuple(map(Platform.parse, platforms)),
+        sparse=sparse,
+        unwrap=unwrap,
+        referrers=referrers,
+        foreign=foreign,
+        recheck=recheck,
+        dry_run=dry_run,
     )
+    told = Told(options, jobs, insecure, timeout, quiet, as_json)
+    try:
+        if from_file is not None:
+            return _tell_many(run_many(told, pairs_of_file(from_file)), told, context)
+        assert source is not None and destination is not None  # noqa: S101, PT018  # _check_usage has seen to it
+        if all_tags:
+            return _tell_many(run_many(told, TagsOf(source, destination, globs, versions)), told, context)
+        return _tell_one(run_one(told, pair_of(source, destination)), told)
+    except KeyboardInterrupt:
+        say("wherry: interrupted: the same command goes on where this one stopped")
+        return ExitCode.INTERRUPTED
 
 
-def _tally(tally: Tally) -> dict[str, int]:
-    return {"blobs": tally.blobs, "bytes": tally.bytes}
+def _check_usage(
+    source: str | None, destination: str | None, from_file: str | None, *, all_tags: bool, chosen: bool
+) -> None:
+    if from_file is not None and (source is not None or all_tags):
+        raise click.UsageError("with --from-file, the file says what is copied, and where to")
+    if from_file is None and (source is None or destination is None):
+        raise click.UsageError("SOURCE and DESTINATION are needed")
+    if chosen and not all_tags:
+        raise click.UsageError("--filter and --semver choose among --all-tags")
+
+
+def _tell_one(done: Done, told: Told) -> int:
+    copied = done.copied
+    assert copied is not None  # noqa: S101  # a failure has been raised
+    dry_run = told.options.dry_run
+    note = narrowing(copied)
+    if note and not told.quiet:
+        say(note)
+    if told.as_json:
+        print_event("result", what_was_copied(done.place, copied) | ({"dryRun": True} if dry_run else {}))
+    elif dry_run:
+        click.echo(plan_line(done.origin, done.place, copied))
+    else:
+        if not told.quiet:
+            say(summary(copied))
+        click.echo(done.place)
+    return ExitCode.OK
+
+
+def _tell_many(all_done: list[Done], told: Told, context: click.Context) -> int:
+    dry_run = told.options.dry_run
+    copied = [done.copied for done in all_done if done.copied is not None]
+    failed = [done for done in all_done if done.error is not None]
+    if not told.as_json:
+        for done in all_done:
+            if done.copied is not None:
+                click.echo(plan_line(done.origin, done.place, done.copied) if dry_run else done.place)
+    if not told.quiet and not told.as_json:
+        say(totals_summary(copied, len(failed), dry_run=dry_run))
+    for done in failed:
+        say(f"wherry: {done.origin} to {done.place}: {done.error}")
+        if isinstance(done.error, WherryError) and done.error.hint:
+            say(f"try: {done.error.hint}")
+    if told.as_json:
+        print_event("result", totals_document(copied, len(failed)) | ({"dryRun": True} if dry_run else {}))
+    return _code(failed, context.find_object(Manner) or Manner())
+
+
+def _code(failed: list[Done], manner: Manner) -> int:
+    """The exit code that all failures have; where they differ, the one that stands for any."""
+    codes = {manner.code(done.error) if isinstance(done.error, WherryError) else ExitCode.FAILED for done in failed}
+    if not codes:
+        return ExitCode.OK
+    return codes.pop() if len(codes) == 1 else ExitCode.FAILED

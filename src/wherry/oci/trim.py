@@ -7,7 +7,8 @@ order of fields, escapes and numbers stay as their author wrote them, which no d
 import json
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wherry.oci.document import NotJSON
 
@@ -17,8 +18,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _decoder = json.JSONDecoder(strict=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(Struct, frozen=True):
     """Where an item stands in the text, and where the white space before it begins."""
 
     space: int

@@ -5,9 +5,9 @@ named. Where the walk may stop early is the delicate part: see docs/design/copy.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wherry.oci.descriptor import Descriptor
@@ -27,28 +27,27 @@ CHEAP = 16 * 1024
 """Bytes that are sent as quickly as it is asked whether they are there. Of an image that is missing, they mostly are."""
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(Struct):
     """What is missing at the destination, and in which order it may go there."""
 
     root: Manifest
-    manifests: dict[Digest, Manifest] = field(default_factory=dict)
+    manifests: dict[Digest, Manifest] = {}
     """Those to push before the root, and without it."""
-    attached: list[dict[Digest, Manifest]] = field(default_factory=list)
+    attached: list[dict[Digest, Manifest]] = []
     """Referrers to push after the root: what refers to it and its children, then what refers to those, and so on."""
-    tags: dict[Tag, Digest] = field(default_factory=dict)
+    tags: dict[Tag, Digest] = {}
     """Tags that name a referrer by its subject's digest (cosign's), and are missing."""
-    graph: list[Digest] = field(default_factory=list)
+    graph: list[Digest] = []
     """Every manifest that the walk met, in its order."""
-    children: dict[Digest, set[Digest]] = field(default_factory=dict)
+    children: dict[Digest, set[Digest]] = {}
     """Of each manifest that was walked, the root's included: the manifests that must be there before it."""
-    missing: list[Descriptor] = field(default_factory=list)
+    missing: list[Descriptor] = []
     """Blobs to move, the biggest first: so that no big one is left alone at the end."""
-    elsewhere: list[Descriptor] = field(default_factory=list)
+    elsewhere: list[Descriptor] = []
     """Blobs that another copy of the same run brings."""
-    skipped: list[Descriptor] = field(default_factory=list)
+    skipped: list[Descriptor] = []
     """Blobs that are there."""
-    foreign: list[Descriptor] = field(default_factory=list)
+    foreign: list[Descriptor] = []
     """Layers that are left where their `urls` say."""
     trusted: int = 0
     """Manifests that are there, whose content was not looked at for that reason."""
@@ -65,8 +64,7 @@ class Plan:
             sorter.done(*ready)
 
 
-@dataclass(frozen=True, slots=True)
-class Looks:
+class Looks(Struct, frozen=True):
     """How closely a walk looks, and how far it goes."""
 
     foreign: bool = False

@@ -10,7 +10,8 @@ what is small is sent to it unasked: docs/design/copy.md counts the requests.
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wherry.oci.errors import NotFound, RegistryError, WherryError
 from wherry.oci.platform import Platform
@@ -31,8 +32,7 @@ _WORTH_LISTING = 8
 """Copies to one repository from which on its tags are listed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of an errand: one of the two is None."""
 
     errand: Errand

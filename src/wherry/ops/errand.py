@@ -1,8 +1,10 @@
 """What a copy is told, and what it has done: values."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -13,8 +15,7 @@ from wherry.stores.protocol import Source, Store
 __all__ = ["Copied", "Errand", "Narrowed", "Options", "Tally"]
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """How many blobs, and how many bytes they have together."""
 
     blobs: int = 0
@@ -29,8 +30,7 @@ class Tally:
         return Tally(self.blobs + other.blobs, self.bytes + other.bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(Struct, frozen=True):
     """A copy that is to be done: from where, what, to where, and what to call it there."""
 
     source: Source
@@ -39,8 +39,7 @@ class Errand:
     tags: tuple[Tag, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """What `copy` and `copy_many` are told; their docstrings explain it."""
 
     platforms: tuple[Platform, ...] = ()
@@ -51,9 +50,12 @@ class Options:
     recheck: bool = False
     dry_run: bool = False
 
+    def keywords(self) -> dict[str, Any]:
+        """As arguments of `copy` and `copy_many`."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
-@dataclass(frozen=True, slots=True)
-class Narrowed:
+
+class Narrowed(Struct, frozen=True):
     """That some platforms were chosen. Attestations are not counted."""
 
     original: Descriptor
@@ -62,8 +64,7 @@ class Narrowed:
     of: int
 
 
-@dataclass(frozen=True, slots=True)
-class Copied:
+class Copied(Struct, frozen=True):
     """What a copy has done. Blobs that one manifest, or many, name several times count once."""
 
     root: Descriptor

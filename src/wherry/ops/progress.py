@@ -1,7 +1,8 @@
 """What a copy tells while it runs: values, for whoever wants to draw them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import WherryError
@@ -10,8 +11,7 @@ from wherry.ops.errand import Copied, Errand, Tally
 __all__ = ["Arrived", "Ended", "Event", "Expected", "Failed", "Passed", "Planned", "Progress", "Tally", "ignore"]
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """A walk is done: these blobs are missing at the destination (and may be mounted), those are there.
 
     Of many copies each has its own. A copy that looks again, closer, has another.
@@ -21,39 +21,34 @@ class Planned:
     skipped: Tally
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(Struct, frozen=True):
     """So many bytes more of a blob were handed to the destination."""
 
     blob: Descriptor
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A blob is at the destination; `mounted` if none of its bytes passed through here."""
 
     blob: Descriptor
     mounted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """There are so many copies to do."""
 
     copies: int
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Struct, frozen=True):
     """One of many copies is done."""
 
     errand: Errand
     copied: Copied
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """One of many copies has failed, and the others go on."""
 
     errand: Errand

@@ -8,7 +8,8 @@ index is kept whole when it has an image that is asked for.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -26,8 +27,7 @@ __all__ = ["Selection", "select", "subject_of", "unwrapped"]
 SUBJECT = "vnd.docker.reference.digest"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """The entries of an index that are for the platforms asked for, with their attestations, in its order."""
 
     index: Manifest

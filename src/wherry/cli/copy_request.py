@@ -1,0 +1,140 @@
+"""What `wherry copy` is told to copy: one image, the tags of a repository, or the lines of a file."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+from msgspec import Struct
+
+from wherry.cli.index.places import Places
+from wherry.oci.errors import InvalidReference, ManifestUnknown, WherryError
+from wherry.oci.reference import Tag
+from wherry.ops.errand import Copied, Errand
+from wherry.ops.tag_choice import choose_tags, names_a_subject
+from wherry.stores.locations import Location, parse_location
+
+__all__ = ["Asked", "Pair", "TagsOf", "asked_of", "pair_of", "pairs_of_file", "pairs_of_tags"]
+
+
+class Pair(Struct, frozen=True):
+    """From where to where."""
+
+    origin: Location
+    target: Location
+
+
+class Asked(Struct, frozen=True):
+    """A pair with what it means for the stores."""
+
+    pair: Pair
+    errand: Errand
+
+    def place(self, copied: Copied | None = None) -> str:
+        """Where the copy is to be; where it is, with its digest, if it is there."""
+        return str(self.pair.target.at(next(iter(self.errand.tags), None), copied.root.digest if copied else None))
+
+
+class TagsOf(Struct, frozen=True):
+    """Two repositories as they are written, and which tags of the first are meant."""
+
+    source: str
+    destination: str
+    globs: tuple[str, ...] = ()
+    versions: str | None = None
+
+
+def pair_of(source: str, destination: str) -> Pair:
+    """Two places as they are written.
+
+    Raises:
+        InvalidReference: one is no place, or the destination has a digest.
+    """
+    origin, target = parse_location(source), parse_location(destination)
+    if target.digest is not None:
+        raise InvalidReference(
+            destination,
+            "a destination has no digest: a copy has that of its source",
+            hint=f"wherry copy {source} {target.at(target.tag)}",
+        )
+    return Pair(origin, target)
+
+
+def pairs_of_file(path: str) -> list[Pair]:
+    """The lines `SOURCE DESTINATION` of a file, `-` for standard input; empty ones and those that begin with `#` say nothing.
+
+    Raises:
+        InvalidReference: a line says something else; the message has its number.
+        OSError: the file cannot be read.
+    """
+    name = "standard input" if path == "-" else path
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InvalidReference(name, "is no text", hint="a line is: SOURCE DESTINATION") from None
+    pairs = list(_pairs_of_lines(text.splitlines(), name))
+    if not pairs:
+        raise InvalidReference(name, "has no line that says what to copy", hint="a line is: SOURCE DESTINATION")
+    return pairs
+
+
+def _pairs_of_lines(lines: Iterable[str], name: str) -> Iterable[Pair]:
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) != 2:  # noqa: PLR2004  # source and destination
+            problem = f"{name}, line {number}: has {len(words)} words, and a line is: SOURCE DESTINATION"
+            raise InvalidReference(line.strip(), problem)
+        try:
+            yield pair_of(*words)
+        except InvalidReference as error:
+            raise InvalidReference(error.text, f"{error.reason} ({name}, line {number})", hint=error.hint) from None
+
+
+async def pairs_of_tags(asked: TagsOf, places: Places, *, referrers: bool) -> list[Pair]:
+    """A pair for each tag of a repository that is chosen; with `referrers`, those that name a subject go with it.
+
+    Raises:
+        InvalidReference: one of the two names a tag.
+        ManifestUnknown: no tag is chosen.
+    """
+    both = pair_of(asked.source, asked.destination)
+    for text, location in ((asked.source, both.origin), (asked.destination, both.target)):
+        if location.tag or location.digest:
+            whole = location.whole
+            raise InvalidReference(text, "with --all-tags a repository is named, without tag", hint=f"{whole}")
+    tags = [tag async for tag in places.store(both.origin).tags()]
+    chosen = [
+        tag
+        for tag in choose_tags(tags, globs=asked.globs, versions=asked.versions)
+        if not (referrers and names_a_subject(tag))
+    ]
+    if not chosen:
+        which = f"none of the {len(tags)} tags is chosen" if tags else "no tags"
+        raise ManifestUnknown(f"{both.origin}: {which}", hint=f"`wherry ls {both.origin}` lists the tags there")
+    return [Pair(both.origin.at(tag), both.target.at(tag)) for tag in chosen]
+
+
+async def asked_of(pairs: Sequence[Pair], places: Places) -> list[Asked | tuple[Pair, WherryError]]:
+    """Open the places; what cannot be opened comes with its reason.
+
+    Raises:
+        click.UsageError: two of them would be at one place.
+    """
+    asked: list[Asked | tuple[Pair, WherryError]] = []
+    taken: dict[str, Pair] = {}
+    for pair in pairs:
+        source = places.store(pair.origin)
+        try:
+            name = await pair.origin.name(source)
+        except WherryError as error:
+            asked.append((pair, error))
+            continue
+        tag = pair.target.tag or pair.origin.tag or (name if isinstance(name, Tag) else None)
+        made = Asked(pair, Errand(source, name, places.store(pair.target), (tag,) if tag else ()))
+        before = taken.setdefault(made.place(), pair)
+        if before.origin != pair.origin and tag:
+            raise click.UsageError(f"{before.origin} and {pair.origin} would both be {made.place()}")
+        asked.append(made)
+    return asked

@@ -1,0 +1,152 @@
+"""`wherry copy` at work: one client, one event loop, and what becomes of each image."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from wherry.cli.copy_request import Asked, Pair, TagsOf, asked_of, pairs_of_tags
+from wherry.cli.copy_result import failure_document, what_was_copied
+from wherry.cli.index.places import Places
+from wherry.cli.session import open_client, run
+from wherry.cli.transfer import print_event, shown
+from wherry.oci.errors import TimedOut, WherryError
+from wherry.ops.copy import copy
+from wherry.ops.copy_many import Outcome, copy_many
+from wherry.ops.errand import Copied, Options
+from wherry.ops.progress import Arrived, Event, Failed, Progress
+
+__all__ = ["Done", "Told", "run_many", "run_one"]
+
+Result = TypeVar("Result")
+
+
+class Told(Struct, frozen=True):
+    """The options that say how; `timeout` is in seconds."""
+
+    options: Options
+    jobs: int
+    insecure: bool
+    timeout: float | None
+    quiet: bool
+    as_json: bool
+
+
+class Done(Struct, frozen=True):
+    """What became of a pair: either `copied` or `error` is None. `place` has the digest if it is there."""
+
+    origin: str
+    place: str
+    copied: Copied | None = None
+    error: WherryError | OSError | None = None
+
+    @classmethod
+    def of(cls, asked: Asked, outcome: Outcome) -> "Done":
+        if outcome.copied is None:
+            return cls(str(asked.pair.origin), asked.place(), error=outcome.error)
+        return cls(str(asked.pair.origin), asked.place(outcome.copied), outcome.copied)
+
+
+def run_one(told: Told, pair: Pair) -> Done:
+    """Copy one image.
+
+    Raises:
+        WherryError, OSError: what `copy` raises; told as an event, too.
+    """
+
+    async def work(progress: Progress) -> Done:
+        async with open_client(insecure=told.insecure) as client:
+            [asked] = await asked_of([pair], Places(client))
+            if not isinstance(asked, Asked):
+                raise asked[1]
+            errand = asked.errand
+            copied = await copy(
+                errand.source,
+                errand.name,
+                errand.destination,
+                tags=errand.tags,
+                jobs=told.jobs,
+                progress=progress,
+                **told.options.keywords(),
+            )
+            return Done.of(asked, Outcome(errand, copied))
+
+    try:
+        with shown(quiet=told.quiet, as_json=told.as_json) as progress:
+            return run(_within(told.timeout, work(progress)), heavy=True)
+    except (WherryError, OSError) as error:
+        if told.as_json:
+            print_event("failed", failure_document(str(pair.origin), str(pair.target), error))
+        raise
+
+
+def run_many(told: Told, what: Sequence[Pair] | TagsOf) -> list[Done]:
+    """Copy many images, and give what became of each.
+
+    Raises:
+        WherryError, OSError: it could not even be begun.
+    """
+
+    async def work(progress: Progress) -> list[Done]:
+        async with open_client(insecure=told.insecure) as client:
+            places = Places(client)
+            referrers = told.options.referrers
+            pairs = await pairs_of_tags(what, places, referrers=referrers) if isinstance(what, TagsOf) else what
+            found = await asked_of(pairs, places)
+            asked = [each for each in found if isinstance(each, Asked)]
+            outcomes = await copy_many(
+                [each.errand for each in asked],
+                jobs=told.jobs,
+                progress=_telling(asked, progress) if told.as_json else progress,
+                **told.options.keywords(),
+            )
+        unopened = [
+            Done(str(pair.origin), str(pair.target), error=error)
+            for pair, error in (each for each in found if not isinstance(each, Asked))
+        ]
+        for done in unopened if told.as_json else ():
+            if done.error is not None:
+                print_event("failed", failure_document(done.origin, done.place, done.error))
+        return [*(Done.of(one, outcome) for one, outcome in zip(asked, outcomes, strict=True)), *unopened]
+
+    with shown(quiet=told.quiet, as_json=told.as_json) as progress:
+        return run(_within(told.timeout, work(progress)), heavy=True)
+
+
+def _telling(asked: Sequence[Asked], progress: Progress) -> Progress:
+    """Tell the end of each copy as an event, under the names that the user gave it."""
+    named = {id(each.errand): each for each in asked}
+
+    def tell(event: Event) -> None:
+        match event:
+            case Arrived():
+                each = named[id(event.errand)]
+                document = what_was_copied(each.place(event.copied), event.copied)
+                print_event("copied", {"source": str(each.pair.origin), **document})
+            case Failed():
+                each = named[id(event.errand)]
+                print_event("failed", failure_document(str(each.pair.origin), each.place(), event.error))
+            case _:
+                progress(event)
+
+    return tell
+
+
+async def _within(seconds: float | None, work: Coroutine[Any, Any, Result]) -> Result:
+    """Do it in this time.
+
+    Raises:
+        TimedOut: it takes longer.
+    """
+    try:
+        async with asyncio.timeout(seconds) as scope:
+            return await work
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise TimedOut(
+            f"not done within the {seconds:g} s of --timeout",
+            registry="",
+            hint="the same command goes on where this one stopped",
+        ) from None
