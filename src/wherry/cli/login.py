@@ -6,11 +6,10 @@ import click
 
 from wherry.cli.failures import say
 from wherry.cli.options import insecure_option
-from wherry.cli.session import run
+from wherry.cli.session import open_client, run
 from wherry.cli.surroundings import kept_in
 from wherry.oci.errors import InvalidReference, Unauthorized
 from wherry.oci.reference import DOCKER_HUB, check_registry
-from wherry.stores.remote import Client
 from wherry.stores.remote.credentials import IDENTITY_TOKEN, Credential, Fixed
 from wherry.stores.remote.session import LoggedIn
 
@@ -67,7 +66,7 @@ def registry_of(text: str) -> str:
 
 
 async def _checked(registry: str, credential: Credential, *, insecure: bool) -> LoggedIn:
-    async with Client(credentials=Fixed({registry: credential}), insecure=insecure, environment_proxies=True) as client:
+    async with open_client(credentials=Fixed({registry: credential}), insecure=insecure) as client:
         try:
             return await client.registry(registry).log_in()
         except Unauthorized as error:

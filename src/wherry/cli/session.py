@@ -1,12 +1,15 @@
 """What every command needs that talks to registries: a client that knows the user's surroundings, and the one event loop."""
 
 import asyncio
+import os
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from wherry.cli.surroundings import credential_files, docker_config
+from wherry.cli.failures import say
+from wherry.cli.surroundings import credential_files, docker_config, host_files
 from wherry.stores.remote import Client
-from wherry.stores.remote.credentials import InOrder
+from wherry.stores.remote.credentials import Credentials, InOrder
+from wherry.stores.remote.proxies import Proxies
 from wherry.stores.remote.reach import Loopback
 
 __all__ = ["docker_config", "open_client", "run"]
@@ -14,10 +17,20 @@ __all__ = ["docker_config", "open_client", "run"]
 Result = TypeVar("Result")
 
 
-def open_client(*, insecure: bool = False, loopback: Loopback = "plain") -> Client:
-    """A client for all registries, with the user's credentials; to be entered with `async with`."""
+def open_client(
+    *, insecure: bool = False, loopback: Loopback = "plain", credentials: Credentials | None = None
+) -> Client:
+    """A client for all registries, as the user's surroundings say: credentials, routes, proxies. To be entered with `async with`.
+
+    `credentials` replaces those of the surroundings.
+    """
     return Client(
-        credentials=InOrder(credential_files()), insecure=insecure, loopback=loopback, environment_proxies=True
+        credentials=credentials or InOrder(credential_files()),
+        insecure=insecure,
+        loopback=loopback,
+        proxies=Proxies.of(os.environ),
+        hosts=host_files(),
+        notify=lambda line: say(f"wherry: {line}"),
     )
 
 

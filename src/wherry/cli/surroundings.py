@@ -1,4 +1,4 @@
-"""What a user's surroundings say: which files hold credentials, and where they are written.
+"""What a user's surroundings say: which files hold credentials, certificates and routes, and which proxies there are.
 
 Only front ends look at the environment; the stores are told.
 """
@@ -9,8 +9,12 @@ from pathlib import Path
 
 from wherry.oci.errors import CredentialsError
 from wherry.stores.remote.credential_files import DockerConfig
+from wherry.stores.remote.hosts_files import HostFiles
 
-__all__ = ["credential_files", "docker_config", "kept_in"]
+__all__ = ["certificate_folders", "credential_files", "docker_config", "host_files", "kept_in", "registries_files"]
+
+_CERTIFICATES = ("/etc/containers/certs.d", "/etc/docker/certs.d", "/etc/containerd/certs.d")
+_REGISTRIES = Path("/etc/containers/registries.conf")
 
 
 def docker_config(environment: Mapping[str, str] = os.environ) -> Path:
@@ -42,9 +46,9 @@ def credential_files(environment: Mapping[str, str] = os.environ) -> list[Docker
         files.append(DockerConfig(docker_config(environment) / "config.json"))
     if folder := environment.get("XDG_RUNTIME_DIR"):
         files.append(DockerConfig(Path(folder) / "containers" / "auth.json", scoped=True))
-    settings = environment.get("XDG_CONFIG_HOME") or (home and home / ".config")
-    if settings:
-        files.append(DockerConfig(Path(settings) / "containers" / "auth.json", scoped=True))
+    settings = _settings(environment)
+    if settings is not None:
+        files.append(DockerConfig(settings / "auth.json", scoped=True))
     return files
 
 
@@ -57,6 +61,44 @@ def kept_in(environment: Mapping[str, str] = os.environ) -> DockerConfig:
     if told := environment.get("REGISTRY_AUTH_FILE"):
         return DockerConfig(Path(told), scoped=True)
     return DockerConfig(docker_config(environment) / "config.json")
+
+
+def host_files(environment: Mapping[str, str] = os.environ) -> HostFiles:
+    """The routes to registries that docker's, containerd's and podman's files on this machine tell."""
+    return HostFiles(folders=certificate_folders(environment), registries=registries_files(environment))
+
+
+def certificate_folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """`certs.d` folders: those that `WHERRY_CERTS_D` lists, and no others if it is set; else the usual places."""
+    told = environment.get("WHERRY_CERTS_D")
+    if told is not None:
+        return [Path(each) for each in told.split(os.pathsep) if each]
+    settings = _settings(environment)
+    own = [] if settings is None else [settings / "certs.d"]
+    return [*own, *map(Path, _CERTIFICATES)]
+
+
+def registries_files(environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """`registries.conf` and its drop-ins, later ones counting more; the one that a variable names, alone, if one does."""
+    for name in ("WHERRY_REGISTRIES_CONF", "CONTAINERS_REGISTRIES_CONF"):
+        told = environment.get(name)
+        if told is not None:
+            return [Path(told)] if told else []
+    settings = _settings(environment)
+    own = None if settings is None else settings / "registries.conf"
+    folders = [_REGISTRIES.with_name("registries.conf.d")]
+    if own is not None:
+        folders.append(own.with_name("registries.conf.d"))
+    main = own if own is not None and own.exists() else _REGISTRIES
+    return [main, *(file for folder in folders for file in sorted(folder.glob("*.conf")))]
+
+
+def _settings(environment: Mapping[str, str]) -> Path | None:
+    """Where podman and skopeo have a user's own files."""
+    if told := environment.get("XDG_CONFIG_HOME"):
+        return Path(told) / "containers"
+    home = _home(environment)
+    return None if home is None else home / ".config" / "containers"
 
 
 def _home(environment: Mapping[str, str]) -> Path | None:

@@ -19,6 +19,7 @@
     │   ├── ConnectionFailed, TimedOut, TLSFailed
     │   └── PlainHTTP                TLS was spoken to a registry that speaks plain HTTP
     ├── CredentialsError             the user's docker configuration or credential helper does not work
+    ├── RouteError                   a file that says how a registry is reached does not work, or blocks it
     └── StoreError                   a local store is damaged, locked or not a store
 
 `code` and `status` of a class are the specification's error code and the HTTP status it travels with: this is the one
@@ -60,6 +61,7 @@ __all__ = [
     "PlainHTTP",
     "RangeInvalid",
     "RegistryError",
+    "RouteError",
     "SizeInvalid",
     "SizeMismatch",
     "StoreError",
@@ -333,6 +335,10 @@ class PlainHTTP(TLSFailed):
 
 class CredentialsError(WherryError):
     """Docker's `config.json` or a credential helper cannot be used."""
+
+
+class RouteError(WherryError):
+    """A file that says how a registry is reached (certificates, mirrors, proxies) cannot be used, or blocks it."""
 
 
 class StoreError(WherryError):

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from wherry.oci.errors import ConnectionFailed, Unreachable
 from wherry.oci.reference import Reference, Tag
 from wherry.stores.protocol import Mounter, Source, Store
 from wherry.stores.remote import Client, Registry, Repository
+from wherry.stores.remote.proxies import Proxies
 
 
 def test_public_names_are_there():
@@ -46,13 +48,13 @@ async def test_proxies_of_the_environment_are_used_only_if_asked_for_and_never_f
             monkeypatch.setenv(name, f"http://{proxy.address}")
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
-        async with Client(environment_proxies=True) as client:
+        async with Client(proxies=Proxies.of(os.environ)) as client:
             await client.registry(registry.address).ping()
         async with Client() as client:
             with pytest.raises(ConnectionFailed, match="does not resolve"):
                 await client.registry("registry.invalid").ping()
         assert proxy.asked == []
-        async with Client(environment_proxies=True) as client:
+        async with Client(proxies=Proxies.of(os.environ)) as client:
             with pytest.raises(Unreachable, match=r"registry\.invalid"):
                 await client.registry("registry.invalid").ping()
         assert proxy.lines()[0].startswith("CONNECT registry.invalid:443")

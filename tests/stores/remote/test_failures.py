@@ -91,9 +91,9 @@ async def test_handshake_that_is_never_answered_times_out():
 
 async def _checked(url: str) -> int:
     """The status of a GET whose server must have a certificate that is trusted."""
-    transport = Transport(connect_timeout=5, silence=5, proxies=False)
+    transport = Transport(connect_timeout=5, silence=5)
     try:
-        answer = await transport.send("GET", url, {}, None, place="r.example", verify=True, direct=True)
+        answer = await transport.send("GET", url, {}, None, place="r.example", verify=True)
         await answer.close()
         return answer.status
     finally:

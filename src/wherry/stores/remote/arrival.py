@@ -4,33 +4,31 @@ It costs one round trip for each registry and process, and saves the refusal tha
 where authorisation is asked for. Spec: distribution-spec 1.1, "Determining Support".
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from wherry.oci.errors import PlainHTTP, TimedOut, TLSFailed, Unreachable
 from wherry.oci.wire.challenge import Challenge, read_challenges
 from wherry.stores.remote.failures import ClosedEarly, NotHTTP, NotTLS, Refused
-from wherry.stores.remote.reach import Policy, Way, is_loopback
+from wherry.stores.remote.hosts import Host
+from wherry.stores.remote.reach import Policy, Way
 from wherry.stores.remote.transport import Answer, Transport
+from wherry.stores.remote.trust import SYSTEM
 
 __all__ = ["arrive"]
 
 _BAD_REQUEST = 400
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-async def arrive(registry: str, transport: Transport, policy: Policy) -> tuple[Way, tuple[Challenge, ...]]:
-    """Find the way to a registry, trying those that the policy allows, and the challenges that it greets us with.
+async def arrive(registry: str, transport: Transport, policy: Policy, host: Host) -> tuple[Way, tuple[Challenge, ...]]:
+    """Find the way to a registry's host, trying those that the policy allows, and the challenges that it greets us with.
 
     Raises:
         Unreachable: no allowed way leads there.
     """
-    ways = policy.ways(registry)
+    ways = policy.ways(host.name, scheme=host.scheme, insecure=host.insecure, known=host.trust != SYSTEM)
     failure: Unreachable | None = None
     doubtful: Way | None = None
     for way in ways:
         try:
-            answer = await _ping(registry, transport, way)
+            answer = await _ping(registry, transport, way, host)
         except Unreachable as error:
             failure = failure or error
             if not _is_worth_another(error, way):
@@ -46,14 +44,15 @@ async def arrive(registry: str, transport: Transport, policy: Policy) -> tuple[W
     if doubtful is not None:
         return doubtful, ()
     if isinstance(failure, NotTLS):
-        raise await _explained(failure, registry, transport, ways[-1])
+        raise await _explained(failure, registry, transport, ways[-1], host)
     assert failure is not None  # noqa: S101  # there is at least one way, and each returned, was doubtful or failed
     raise failure
 
 
-async def _ping(registry: str, transport: Transport, way: Way) -> Answer:
+async def _ping(registry: str, transport: Transport, way: Way, host: Host) -> Answer:
+    headers, trust = dict(host.headers), host.trust
     return await transport.send(
-        "GET", f"{way.origin}/v2/", _NONE, None, place=registry, verify=way.verify, direct=is_loopback(registry)
+        "GET", f"{way.origin}{host.api}/", headers, None, place=registry, verify=way.verify, trust=trust
     )
 
 
@@ -70,13 +69,13 @@ def _wants_tls(answer: Answer) -> bool:
     return answer.status == _BAD_REQUEST and not answer.header("Docker-Distribution-Api-Version")
 
 
-async def _explained(failure: NotTLS, registry: str, transport: Transport, way: Way) -> Unreachable:
+async def _explained(failure: NotTLS, registry: str, transport: Transport, way: Way, host: Host) -> Unreachable:
     """Tell a registry that speaks plain HTTP from something that is neither."""
     if way.is_plain:
         return failure
     plain = Way(way.origin.replace("https://", "http://", 1), verify=True)
     try:
-        answer = await _ping(registry, transport, plain)
+        answer = await _ping(registry, transport, plain, host)
     except Unreachable:
         return failure
     await answer.close()

@@ -1,18 +1,22 @@
 """The registry client: connections, credentials and what was learnt of each registry; one for many registries."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
+from wherry.oci.errors import WherryError
 from wherry.oci.reference import Reference
 from wherry.stores.remote.credentials import Credentials
+from wherry.stores.remote.hosts import API, Endpoint, Host, Hosts, NoHosts
+from wherry.stores.remote.proxies import NO_PROXIES, Proxies
 from wherry.stores.remote.reach import Loopback, Policy
 from wherry.stores.remote.registry import Registry
 from wherry.stores.remote.repository import Repository
-from wherry.stores.remote.session import Session
+from wherry.stores.remote.routed import Mirror, Notify, Routed
+from wherry.stores.remote.session import Direct, Session
 from wherry.stores.remote.transport import Transport
 
-__all__ = ["Client"]
+__all__ = ["Client", "Mirrored"]
 
 
 class Client:
@@ -25,8 +29,9 @@ class Client:
         loopback: `"plain"`: loopback hosts may speak plain HTTP without being covered by `insecure`. `"tls"`: they may
             not (docker's rule when it reads); their certificates are not checked either way.
         chunked: send large blobs in chunks, also where a registry would take them whole.
-        environment_proxies: go through the proxies that `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name; never to
-            loopback hosts.
+        proxies: the proxies to go through; never to loopback hosts.
+        hosts: where registries are really spoken to: their certificates, other locations, mirrors. None: as they are named.
+        notify: is told, in a line for people, what went wrong without standing in the way: a mirror that does not work.
         connect_timeout: seconds until a connection must stand.
         silence: seconds that a registry may be silent, while it is its turn to send or to take something.
     """
@@ -38,28 +43,65 @@ class Client:
         insecure: bool | Collection[str] = False,
         loopback: Loopback = "plain",
         chunked: bool = False,
-        environment_proxies: bool = False,
+        proxies: Proxies = NO_PROXIES,
+        hosts: Hosts | None = None,
+        notify: Notify | None = None,
         connect_timeout: float = 10.0,
         silence: float = 60.0,
     ) -> None:
         self._credentials = credentials
         self._policy = Policy(insecure if isinstance(insecure, bool) else frozenset(insecure), loopback)
         self._chunked = chunked
-        self._transport = Transport(connect_timeout=connect_timeout, silence=silence, proxies=environment_proxies)
-        self._sessions: dict[str, Session] = {}
+        self._transport = Transport(connect_timeout=connect_timeout, silence=silence, proxies=proxies)
+        self._hosts = hosts or NoHosts()
+        self._notify = notify
+        self._sessions: dict[tuple[str, Host], Direct] = {}
+        self._mirrors: dict[Endpoint, Mirror] = {}
+        self._failures: dict[Endpoint | Host, WherryError] = {}
 
     def repository(self, reference: Reference) -> Repository:
-        """The repository that a reference is in; its tag and digest do not matter."""
-        return Repository(self._session(reference.registry), reference, chunked=self._chunked)
+        """The repository that a reference is in, to be read and written; its tag and digest do not matter.
+
+        Raises:
+            RouteError: a file that says how it is reached cannot be used, or blocks it.
+        """
+        return self._opened(reference, ())
+
+    @property
+    def mirrored(self) -> "Mirrored":
+        """Opens repositories that are only read: their mirrors are asked first."""
+        return Mirrored(self)
 
     def registry(self, host: str) -> Registry:
-        """The registry `host[:port]`."""
-        return Registry(self._session(host), host)
+        """The registry `host[:port]`.
 
-    def _session(self, host: str) -> Session:
-        session = self._sessions.get(host)
+        Raises:
+            RouteError: a file that says how it is reached cannot be used, or blocks it.
+        """
+        return Registry(self._session(host, self._hosts.route(host).home.host), host)
+
+    def _read_only(self, reference: Reference) -> Repository:
+        mirrors = self._hosts.route(reference.registry, reference.repository).mirrors
+        for endpoint in mirrors:
+            if endpoint not in self._mirrors:
+                session = self._session(endpoint.host.name, endpoint.host)
+                self._mirrors[endpoint] = Mirror(endpoint, session, self._failures)
+        return self._opened(reference, [self._mirrors[endpoint] for endpoint in mirrors])
+
+    def _opened(self, reference: Reference, mirrors: Sequence[Mirror]) -> Repository:
+        home = self._hosts.route(reference.registry, reference.repository).home
+        direct = self._session(home.host.name, home.host)
+        session: Session = direct
+        if mirrors or home.repository is not None or home.host.api != API:
+            session = Routed(reference.repository, home, direct, mirrors, self._notify)
+        return Repository(session, reference, chunked=self._chunked)
+
+    def _session(self, name: str, host: Host) -> Direct:
+        session = self._sessions.get((name, host))
         if session is None:
-            session = self._sessions[host] = Session(host, self._transport, self._credentials, self._policy)
+            session = self._sessions[name, host] = Direct(
+                name, self._transport, self._credentials, self._policy, host=host, hosts=self._hosts
+            )
         return session
 
     async def __aenter__(self) -> Self:
@@ -73,3 +115,18 @@ class Client:
     async def close(self) -> None:
         """Close all connections."""
         await self._transport.close()
+
+
+class Mirrored:
+    """Opens repositories of a client that are only read. Made by `Client.mirrored`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def repository(self, reference: Reference) -> Repository:
+        """The repository that a reference is in, by way of its mirrors; its tag and digest do not matter.
+
+        Raises:
+            RouteError: a file that says how it is reached cannot be used, or blocks it.
+        """
+        return self._client._read_only(reference)  # noqa: SLF001  # the same class, but for what may be done with it

@@ -9,9 +9,10 @@ import re
 
 from pyreqwest.exceptions import ConnectTimeoutError, DetailedPyreqwestError, PyreqwestError
 
-from wherry.oci.errors import ConnectionFailed, TimedOut, TLSFailed, Unreachable
+from wherry.oci.errors import ConnectionFailed, RouteError, TimedOut, TLSFailed, Unreachable
+from wherry.stores.remote.trust import Trust
 
-__all__ = ["ClosedEarly", "NotHTTP", "NotTLS", "Refused", "broken_off", "unreachable"]
+__all__ = ["ClosedEarly", "NotHTTP", "NotTLS", "Refused", "broken_off", "unreachable", "unusable"]
 
 
 class NotTLS(TLSFailed):
@@ -38,6 +39,12 @@ _CERTIFICATES = (
     (re.compile("certificate expired|Expired"), "has expired"),
     (re.compile("revoked|Revoked"), "is revoked"),
 )
+_IDENTITY = "put it into /etc/docker/certs.d/HOST/ as client.cert and client.key"
+_UNUSABLE = (
+    (re.compile("KeyMismatch"), "the private key is not that of the certificate"),
+    (re.compile("UnsupportedCertVersion"), "a certificate is of X.509 version 1, which TLS no longer takes"),
+    (re.compile("BadEncoding|builder error$"), "a certificate or key in them is damaged"),
+)
 _TRUST = "add its authority to the system's trusted ones (or name it in SSL_CERT_FILE), or use --insecure"
 
 
@@ -56,15 +63,39 @@ def unreachable(error: BaseException, place: str, seconds: float) -> Unreachable
         return Refused(
             f"{place}: connection refused: nothing listens there", registry=place, hint="check the host and the port"
         )
+    if (failure := _tls_failure(causes, place)) is not None:
+        return failure
+    if "parsed" in causes:
+        return NotHTTP(f"{place}: what answers there does not speak HTTP", registry=place, hint="check the port")
+    return broken_off(error, place)
+
+
+def _tls_failure(causes: str, place: str) -> Unreachable | None:
+    """The error for a TLS handshake that failed; None if that is not what happened."""
     if "InvalidContentType" in causes:
         return NotTLS(f"{place}: no TLS on that port", registry=place, hint="check the port")
     if "peer certificate" in causes:
         return _untrusted(causes, place)
+    if "CertificateRequired" in causes:
+        return TLSFailed(f"{place}: the registry wants a client certificate", registry=place, hint=_IDENTITY)
+    if "without sending TLS close_notify" in causes and "(SendRequest)" in causes:
+        return ClosedEarly(
+            f"{place}: the connection was closed right after the TLS handshake",
+            registry=place,
+            hint=f"if the registry wants a client certificate: {_IDENTITY}",
+        )
     if "tls handshake eof" in causes or "received fatal alert" in causes:
         return TLSFailed(f"{place}: the TLS handshake broke off", registry=place, hint="check the host and the port")
-    if "parsed" in causes:
-        return NotHTTP(f"{place}: what answers there does not speak HTTP", registry=place, hint="check the port")
-    return broken_off(error, place)
+    return None
+
+
+def unusable(error: BaseException, trust: Trust) -> RouteError:
+    """The error to raise when certificates of files cannot be used."""
+    causes = _causes(error)
+    for pattern, words in _UNUSABLE:
+        if pattern.search(causes):
+            return RouteError(f"{', '.join(trust.sources)}: {words}", hint="mend these files, or take them away")
+    return RouteError(f"{', '.join(trust.sources)}: a certificate or key in them is damaged ({causes})")
 
 
 def broken_off(error: BaseException, place: str) -> ConnectionFailed:

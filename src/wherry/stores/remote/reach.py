@@ -47,15 +47,29 @@ class Policy:
         """Whether `insecure` covers a registry."""
         return self.insecure if isinstance(self.insecure, bool) else host in self.insecure
 
-    def ways(self, host: str) -> tuple[Way, ...]:
-        """The ways to try, in order; there is at least one."""
+    def ways(
+        self, host: str, *, scheme: Literal["http", "https"] | None = None, insecure: bool = False, known: bool = False
+    ) -> tuple[Way, ...]:
+        """The ways to try, in order; there is at least one.
+
+        Args:
+            scheme: the only one that a file allows, if one says so.
+            insecure: a file says that `insecure` covers the host.
+            known: a file says whose certificates count: then they are checked, also on loopback.
+        """
         api = api_host(host)
         plain, unverified = Way(f"http://{api}", verify=True), Way(f"https://{api}", verify=False)
-        if is_loopback(host) and (self.loopback == "plain" or self.covers(host)):
+        verified = Way(f"https://{api}", verify=True)
+        insecure = insecure or self.covers(host)
+        if scheme is not None:
+            return (plain,) if scheme == "http" else (unverified if insecure else verified,)
+        if known and not insecure:
+            return (verified,)
+        if is_loopback(host) and not known and (self.loopback == "plain" or insecure):
             return (plain, unverified)
-        if self.covers(host):
+        if insecure:
             return (unverified, plain)
-        return (Way(f"https://{api}", verify=not is_loopback(host)),)
+        return (unverified if is_loopback(host) else verified,)
 
     def verifies(self, url: Url) -> bool:
         """Whether the certificate behind a URL that a registry sent us to must be trusted."""

@@ -7,7 +7,7 @@ from wherry.oci.reference import check_name
 from wherry.stores.remote.listing import bad_list, pages, texts
 from wherry.stores.remote.refusals import is_page, page
 from wherry.stores.remote.scopes import CATALOGUE
-from wherry.stores.remote.session import LoggedIn, Request, Session, exchange_of
+from wherry.stores.remote.session import Direct, LoggedIn, Request, exchange_of
 
 __all__ = ["Registry"]
 
@@ -15,7 +15,7 @@ __all__ = ["Registry"]
 class Registry:
     """The registry `host`. Made by `Client.registry`."""
 
-    def __init__(self, session: Session, host: str) -> None:
+    def __init__(self, session: Direct, host: str) -> None:
         self.host = host
         self._session = session
 
@@ -25,7 +25,7 @@ class Registry:
         Raises:
             RegistryError, Unreachable: it is none, refuses, or cannot be reached.
         """
-        answer, body = await self._session.ask(Request("GET", "/v2/", self.host))
+        answer, body = await self._session.ask(Request("GET", f"{self._session.host.api}/", self.host))
         if is_page(answer, body):
             raise page(answer, exchange_of("GET", answer.url), self.host)
 
@@ -44,7 +44,7 @@ class Registry:
         Raises:
             Unsupported: it has no catalogue; many large ones have none.
         """
-        request = Request("GET", "/v2/_catalog", self.host, CATALOGUE)
+        request = Request("GET", f"{self._session.host.api}/_catalog", self.host, CATALOGUE)
         try:
             async for answer, document in pages(self._session, request):
                 for name in texts(answer, document, "repositories", self.host):

@@ -133,8 +133,10 @@ class Repository:
 
     def is_beside(self, origin: Source) -> bool:
         """Whether `origin` is another repository of the same registry."""
-        same = isinstance(origin, Repository) and origin._session is self._session  # noqa: SLF001  # the same class
-        return same and origin is not self
+        if not isinstance(origin, Repository) or origin is self:
+            return False
+        theirs, ours = origin._session, self._session  # noqa: SLF001  # the same class
+        return theirs.direct is ours.direct and not (theirs.renames or ours.renames)
 
     async def mount(self, blob: Descriptor, origin: Source) -> bool:
         """Take `blob` from another repository of the same registry; False means: it did not work, push it."""

@@ -7,8 +7,9 @@ expect is raised as the error that it means.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from pyreqwest.http import Url
 
@@ -19,12 +20,14 @@ from wherry.stores.remote.arrival import arrive
 from wherry.stores.remote.authorisation import Authoriser, Told
 from wherry.stores.remote.credentials import Credential, Credentials
 from wherry.stores.remote.failures import ClosedEarly
-from wherry.stores.remote.reach import Policy, Way, authority, is_loopback, resolved, same_host
+from wherry.stores.remote.hosts import Host, Hosts, NoHosts
+from wherry.stores.remote.reach import Policy, Way, authority, resolved, same_host
 from wherry.stores.remote.refusals import LARGEST_ERROR, Missing, is_page, page, refusal, words_of
 from wherry.stores.remote.scopes import NOTHING, Scopes
 from wherry.stores.remote.transport import Answer, Body, Transport
+from wherry.stores.remote.trust import Trust
 
-__all__ = ["Learnt", "LoggedIn", "Request", "Session", "exchange_of"]
+__all__ = ["Direct", "Learnt", "LoggedIn", "Request", "Session", "exchange_of"]
 
 _MOST_REDIRECTS = 10
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -74,17 +77,69 @@ class Learnt:
     referrers: bool | None = None
 
 
-class Session:
-    """Sends requests to the registry that people call `registry`."""
+class Session(Protocol):
+    """What sends requests to the registry that people call `registry`, directly or by way of its mirrors."""
 
-    def __init__(self, registry: str, transport: Transport, credentials: Credentials | None, policy: Policy) -> None:
+    @property
+    def registry(self) -> str: ...
+
+    @property
+    def learnt(self) -> Learnt: ...
+
+    @property
+    def direct(self) -> "Direct":
+        """The session with the registry's own host."""
+
+    @property
+    def renames(self) -> bool:
+        """Whether the repository has another name there."""
+
+    def open(self, request: Request) -> AbstractAsyncContextManager[Answer]:
+        """Send a request and give the answer, which has one of the expected statuses.
+
+        Raises:
+            RegistryError: the registry refuses, or answers what no registry should.
+            Unreachable: no answer came.
+        """
+
+    async def ask(self, request: Request, *, limit: int = LARGEST_ERROR) -> tuple[Answer, bytes]:
+        """Send a request and read the whole answer, which must not be longer than `limit` bytes.
+
+        Raises:
+            RegistryError, Unreachable: as `open`.
+        """
+
+
+class Direct:
+    """Sends requests to one host; `registry` is what people call it, and whose credentials it gets."""
+
+    def __init__(
+        self,
+        registry: str,
+        transport: Transport,
+        credentials: Credentials | None,
+        policy: Policy,
+        *,
+        host: Host | None = None,
+        hosts: Hosts | None = None,
+    ) -> None:
         self.registry = registry
+        self.host = host or Host(registry)
+        self._hosts = hosts or NoHosts()
         self.learnt = Learnt()
         self._transport = transport
         self._policy = policy
         self._authoriser = Authoriser(registry, credentials, policy, self._ask_token_server)
         self._way: Way | None = None
         self._arriving = asyncio.Lock()
+
+    @property
+    def direct(self) -> "Direct":
+        return self
+
+    @property
+    def renames(self) -> bool:
+        return False
 
     @asynccontextmanager
     async def open(self, request: Request) -> AsyncIterator[Answer]:
@@ -127,7 +182,7 @@ class Session:
         credential = await self._authoriser.credential()
         if credential is None:
             raise Unauthorized(f"{self.registry}: no credential to check")
-        answer, body = await self.ask(Request("GET", "/v2/", self.registry))
+        answer, body = await self.ask(Request("GET", f"{self.host.api}/", self.registry))
         if is_page(answer, body):
             raise page(answer, exchange_of("GET", answer.url), self.registry)
         identity_token = self._authoriser.identity_token(credential)
@@ -166,7 +221,7 @@ class Session:
         if self._way is None:
             async with self._arriving:
                 if self._way is None:
-                    self._way, challenges = await arrive(self.registry, self._transport, self._policy)
+                    self._way, challenges = await arrive(self.registry, self._transport, self._policy, self.host)
                     self._authoriser.learn(challenges)
         return self._way
 
@@ -191,13 +246,17 @@ class Session:
             return await self._send(request.method, url, headers, request.body)
 
     async def _send(self, method: str, url: Url, headers: Mapping[str, str], body: bytes | Body | None) -> Answer:
-        host = authority(url)
         at_home = self._way is not None and same_host(Url(self._way.origin), url)
         verify = self._way.verify if self._way is not None and at_home else self._policy.verifies(url)
-        place = self.registry if at_home else host
-        return await self._transport.send(
-            method, str(url), headers, body, place=place, verify=verify, direct=is_loopback(host)
-        )
+        place = self.registry if at_home else authority(url)
+        trust = self.host.trust if at_home else self._trust_elsewhere(url)
+        if at_home:
+            headers = dict(self.host.headers) | dict(headers)
+        return await self._transport.send(method, str(url), headers, body, place=place, verify=verify, trust=trust)
+
+    def _trust_elsewhere(self, url: Url) -> Trust:
+        """Storage and token servers often stand behind the authority of their registry; our own certificate is for it alone."""
+        return self._hosts.trust(authority(url)) | self.host.trust.without_identity
 
     def _redirected(self, request: Request, url: Url, answer: Answer) -> tuple[Request, Url]:
         exchange = exchange_of(request.method, str(url))

@@ -17,12 +17,16 @@ from typing import Protocol
 from pyreqwest.client import Client as Pool
 from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.http import Url
+from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
 from wherry._version import __version__
 from wherry.oci.errors import TimedOut
-from wherry.stores.remote.failures import broken_off, unreachable
+from wherry.stores.remote.failures import broken_off, unreachable, unusable
+from wherry.stores.remote.proxies import NO_PROXIES, Proxies
+from wherry.stores.remote.trust import SYSTEM, Trust
 
 __all__ = ["PIECE", "Answer", "Body", "Transport"]
 
@@ -121,11 +125,11 @@ class Answer:
 class Transport:
     """Pools of connections; everything that a client's registries share."""
 
-    def __init__(self, *, connect_timeout: float, silence: float, proxies: bool) -> None:
+    def __init__(self, *, connect_timeout: float, silence: float, proxies: Proxies = NO_PROXIES) -> None:
         self._connect_timeout = timedelta(seconds=connect_timeout)
         self._silence = silence
         self._proxies = proxies
-        self._pools: dict[tuple[bool, bool], Pool] = {}
+        self._pools: dict[tuple[bool, Trust, str], Pool] = {}
         self._has_streamed = False
 
     async def send(
@@ -137,18 +141,19 @@ class Transport:
         *,
         place: str,
         verify: bool,
-        direct: bool,
+        trust: Trust = SYSTEM,
     ) -> Answer:
         """Send one request; the caller closes the answer, which frees the connection.
 
         Args:
             place: the registry, for messages.
             verify: whether the server's certificate must be trusted.
-            direct: whether proxies are passed by.
+            trust: whose certificates count beside the system's, and ours to show.
         Raises:
             Unreachable: no answer came.
+            RouteError: a certificate or a proxy's URL cannot be used.
         """
-        builder = self._pool(verify=verify, direct=direct).request(method, url).headers(headers)
+        builder = self._pool(Url(url), verify=verify, trust=trust).request(method, url).headers(headers)
         patience = asyncio.timeout(self._silence)
         if isinstance(body, bytes):
             # also where it is 0, which pyreqwest leaves out and proxies answer with 411
@@ -166,13 +171,15 @@ class Transport:
         except TimeoutError as error:
             raise unreachable(error, place, self._silence) from error
 
-    def _pool(self, *, verify: bool, direct: bool) -> Pool:
-        pool = self._pools.get((verify, direct))
+    def _pool(self, url: Url, *, verify: bool, trust: Trust) -> Pool:
+        proxy = self._proxies.for_url(url)
+        key = (verify, trust, "" if proxy is None else str(proxy))
+        pool = self._pools.get(key)
         if pool is None:
-            pool = self._pools[verify, direct] = self._built(verify=verify, direct=direct)
+            pool = self._pools[key] = self._built(verify=verify, trust=trust, proxy=proxy)
         return pool
 
-    def _built(self, *, verify: bool, direct: bool) -> Pool:
+    def _built(self, *, verify: bool, trust: Trust, proxy: Url | None) -> Pool:
         builder = (
             ClientBuilder()
             .user_agent(f"wherry/{__version__}")
@@ -187,11 +194,17 @@ class Transport:
             .pool_idle_timeout(_IDLE)
             .tcp_keepalive(_KEEPALIVE)
         )
-        if direct or not self._proxies:
-            builder = builder.no_proxy()
+        builder = builder.no_proxy() if proxy is None else builder.proxy(ProxyBuilder.all(proxy))
         if not verify:
             builder = builder.danger_accept_invalid_certs(True)
-        return builder.build()
+        try:
+            for authority in trust.authorities:
+                builder = builder.add_root_certificate_pem(authority)
+            if trust.identity:
+                builder = builder.identity_pem(trust.identity)
+            return builder.build()
+        except (PyreqwestError, ValueError) as error:
+            raise unusable(error, trust) from error
 
     async def close(self) -> None:
         """Close every connection."""
