@@ -365,3 +365,32 @@ async def test_head_and_conditions_hold_for_manifests(registry):
     assert (answer.status, answer.body, answer.header("Content-Length")) == (200, b"", str(len(image)))
     unchanged = await ask(registry, "GET", "/v2/a/manifests/v1", headers=[("If-None-Match", f'"{digest}"')])
     assert (unchanged.status, unchanged.body) == (304, b"")
+
+
+async def test_a_push_with_a_condition_moves_the_tag_only_while_it_holds(registry):
+    _, digest = await push_image(registry, "a", "v1")
+    other, other_digest = await push_image(registry, "a", "v2", b"other")
+
+    async def push(*conditions: tuple[str, str]) -> Answer:
+        return await ask(registry, "PUT", "/v2/a/manifests/v1", other, [("Content-Type", MANIFEST), *conditions])
+
+    refused = [
+        await push(("If-None-Match", "*")),
+        await push(("If-Match", f'"{other_digest}"')),
+        await push(("If-Match", "nonsense")),
+    ]
+    for answer in refused:
+        assert (answer.status, answer.codes) == (412, ["PRECONDITION_FAILED"])
+        assert answer.json["errors"][0]["detail"]["digest"] == digest
+    assert digest_of((await get(registry, "a", "v1", MANIFEST)).body) == digest
+    taken = await push(("If-Match", f'"{digest}"'))
+    assert (taken.status, taken.header("Wherry-Condition")) == (201, "held")
+    assert digest_of((await get(registry, "a", "v1", MANIFEST)).body) == other_digest
+
+
+async def test_a_push_on_condition_that_nothing_is_there_makes_the_tag(registry):
+    image, digest = await push_image(registry, "a", "v1")
+    headers = [("Content-Type", MANIFEST), ("If-None-Match", "*")]
+    assert (await ask(registry, "PUT", "/v2/a/manifests/new", image, headers)).status == 201
+    by_digest = await ask(registry, "PUT", f"/v2/a/manifests/{digest}", image, headers)
+    assert (by_digest.status, by_digest.codes) == (412, ["PRECONDITION_FAILED"])

@@ -16,7 +16,7 @@ from wherry.oci.errors import (
 )
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
-from wherry.stores.protocol import Source, Store
+from wherry.stores.protocol import Source, Store, Swapper
 
 NOWHERE = Digest.of(b"nowhere")
 
@@ -210,6 +210,21 @@ async def test_index_with_a_missing_child_is_refused(store: Store) -> None:
     await put(here, store)
     with pytest.raises(ManifestBlobUnknown, match=missing.digest.encoded):
         await store.push_manifest(an_index_of(here, missing).manifest, Tag("1"))
+
+
+async def test_swap_moves_a_tag_only_while_it_leads_where_it_did(store: Store) -> None:
+    if not isinstance(store, Swapper):
+        pytest.skip(f"{store} does not swap tags")
+    first, second, late = an_image("first"), an_image("second"), an_image("late")
+    for image in (first, second, late):
+        await put(image, store)
+    tag = Tag("1")
+    assert await store.swap(first.manifest, tag, None) is True
+    assert await store.swap(late.manifest, tag, None) is False
+    assert await store.swap(second.manifest, tag, first.digest) is True
+    assert await store.swap(late.manifest, tag, first.digest) is False
+    assert (await store.resolve(tag)).digest == second.digest
+    assert await all_tags(store) == ["1"]
 
 
 async def test_tags_are_in_byte_order(store: Store) -> None:

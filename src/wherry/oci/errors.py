@@ -14,6 +14,7 @@
     │   ├── Unauthorized, Denied, TooManyRequests, Unsupported, Unavailable
     │   ├── ManifestInvalid, ManifestBlobUnknown, PayloadTooLarge
     │   ├── BlobUploadInvalid, DigestInvalid, SizeInvalid, RangeInvalid, NameInvalid, TagInvalid, PageSizeInvalid
+    │   ├── PreconditionFailed       what is there is not what the request expects (`If-Match`)
     │   └── UnexpectedResponse       an answer that no registry should give
     ├── Unreachable                  no answer at all
     │   ├── ConnectionFailed, TimedOut, TLSFailed
@@ -59,6 +60,7 @@ __all__ = [
     "PageSizeInvalid",
     "PayloadTooLarge",
     "PlainHTTP",
+    "PreconditionFailed",
     "RangeInvalid",
     "RegistryError",
     "RouteError",
@@ -299,6 +301,13 @@ class TagInvalid(RegistryError):
 
 class PageSizeInvalid(RegistryError):
     code = "PAGINATION_NUMBER_INVALID"
+
+
+class PreconditionFailed(RegistryError):
+    """What is there is not what the request's `If-Match` or `If-None-Match` expects. The code is ours: the specification has none."""
+
+    code = "PRECONDITION_FAILED"
+    status = 412
 
 
 class UnexpectedResponse(RegistryError):

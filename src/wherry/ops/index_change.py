@@ -1,20 +1,22 @@
 """Changing an index in place, while others may be changing it too.
 
-A registry moves a tag to whatever came last, and has no "only if it is still what I read". So: read, change, look once
-more that the tag has not moved, push, wait a moment, and look whether the tag leads to what was pushed. If it does not,
-somebody else read what we read and pushed after us; then all is done again upon what is there now. The moment must be
-longer than the others take between their last look and their push, which is one request: it is at least a fifth of a
-second, and a few times as long as our own took. Who has an entry in the index already is done without pushing.
+A store that can move a tag only if it is still what was read (a `Swapper`: an OCI layout, wherry's own registry) settles
+it at once. Other registries move a tag to whatever came last. There: read, change, look once more that the tag has not
+moved, push, wait a moment, and look whether the tag leads to what was pushed. If it does not, somebody else read what we
+read and pushed after us; then all is done again upon what is there now. The moment must be longer than the others take
+between their last look and their push, which is one request: it is at least a fifth of a second, and a few times as long
+as our own took. Who has an entry in the index already is done without pushing.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 
 from wherry.oci.errors import NotFound, WherryError
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
-from wherry.stores.protocol import Store
+from wherry.stores.protocol import Store, Swapper
 
 __all__ = ["Contended", "change"]
 
@@ -44,24 +46,38 @@ async def change(
         after = await edit(before)
         if before is not None and after.digest == before.digest:
             return before
-        if await _pushed(store, tag, before, after, settled=settled):
+        outcome = await _pushed(store, tag, before, after, settled=settled)
+        if outcome is _Outcome.STAYED:
             return after
-        await asyncio.sleep(random.uniform(0, settled * min(attempt + 1, 5)))  # noqa: S311  # so that two do not keep in step
+        if outcome is _Outcome.OVERTAKEN:
+            await asyncio.sleep(random.uniform(0, settled * min(attempt + 1, 5)))  # noqa: S311  # so that two do not keep in step
     raise Contended(
         f"{tag}: somebody else changed the index each of the {ATTEMPTS} times that it was pushed",
         hint="run it again when less goes on",
     )
 
 
-async def _pushed(store: Store, tag: Tag, before: Manifest | None, after: Manifest, *, settled: float) -> bool:
+class _Outcome(Enum):
+    STAYED = auto()
+    REFUSED = auto()
+    """The store itself saw that somebody was quicker: one of all who try gets on at once, so nobody has to wait."""
+    OVERTAKEN = auto()
+
+
+async def _pushed(store: Store, tag: Tag, before: Manifest | None, after: Manifest, *, settled: float) -> _Outcome:
     """Push if the tag has not moved; whether what was pushed has stayed."""
     now = asyncio.get_running_loop().time
     started = now()
     if not await _leads_to(store, tag, before):
-        return False
-    await store.push_manifest(after, tag)
+        return _Outcome.OVERTAKEN
+    if isinstance(store, Swapper):
+        swapped = await store.swap(after, tag, None if before is None else before.digest)
+        if swapped is not None:
+            return _Outcome.STAYED if swapped else _Outcome.REFUSED
+    else:
+        await store.push_manifest(after, tag)
     await asyncio.sleep(max(settled, TIMES * (now() - started)))
-    return await _leads_to(store, tag, after)
+    return _Outcome.STAYED if await _leads_to(store, tag, after) else _Outcome.OVERTAKEN
 
 
 async def _present(store: Store, tag: Tag) -> Manifest | None:

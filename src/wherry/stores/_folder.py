@@ -171,7 +171,10 @@ class Folder:
             raise ManifestInvalid(f"{path}: larger than {_LARGEST_KEPT} bytes, so no manifest")
         return content
 
-    def push_manifest(self, manifest: Manifest, tags: tuple[Tag, ...]) -> None:
+    def push_manifest(
+        self, manifest: Manifest, tags: tuple[Tag, ...], allowed: Callable[[Names], bool] = lambda _: True
+    ) -> bool:
+        """Write a manifest and list it under its tags; False if `allowed` then says no to the list that is there."""
         self._check_whole(manifest)
         if not self.has(manifest.descriptor):
             self.create(manifest.digest.algorithm)
@@ -184,7 +187,7 @@ class Folder:
                 names = names.tagged(manifest.descriptor, tag)
             return names if tags else names.listed(manifest.descriptor)
 
-        self._edit(edit)
+        return self._edit(edit, allowed)
 
     def _check_whole(self, manifest: Manifest) -> None:
         for needed in successors(manifest):
@@ -193,6 +196,13 @@ class Folder:
                     f"{self}: manifest {manifest.digest} names {needed.digest}, which is not there",
                     detail=str(needed.digest),
                 )
+
+    def swap(self, manifest: Manifest, tag: Tag, before: Digest | None) -> bool:
+        def is_still(names: Names) -> bool:
+            there = names.find(tag)
+            return (None if there is None else there.digest) == before
+
+        return self.push_manifest(manifest, (tag,), is_still)
 
     def tag(self, manifest: Descriptor, tag: Tag) -> None:
         found = self.manifest(manifest.digest).descriptor
@@ -204,13 +214,16 @@ class Folder:
         if isinstance(name, Digest):
             self.path_of(digest).unlink(missing_ok=True)
 
-    def _edit(self, edit: Callable[[Names], Names]) -> None:
+    def _edit(self, edit: Callable[[Names], Names], allowed: Callable[[Names], bool] = lambda _: True) -> bool:
         """Replace the list by what `edit` makes of it, with no other writer between reading and writing."""
         with locked(self.path / "blobs"):
             before = self.names() or Names.empty()
+            if not allowed(before):
+                return False
             after = edit(before)
             if after != before or not before.entries:
                 replace(self.path / "index.json", after.encode(), self.path)
+            return True
 
     def referrers(self, subject: Digest, artifact_type: str | None) -> list[Descriptor]:
         return [as_referrer(each) for each in self._reachable() if refers(each, subject, artifact_type)]

@@ -88,6 +88,9 @@ class Layout:
     async def push_manifest(self, manifest: Manifest, *tags: Tag) -> None:
         await asyncio.to_thread(self._folder.push_manifest, manifest, tags)
 
+    async def swap(self, manifest: Manifest, tag: Tag, before: Digest | None) -> bool:
+        return await asyncio.to_thread(self._folder.swap, manifest, tag, before)
+
     async def tag(self, manifest: Descriptor, tag: Tag) -> None:
         await asyncio.to_thread(self._folder.tag, manifest, tag)
 

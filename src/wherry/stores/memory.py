@@ -65,6 +65,12 @@ class MemoryStore:
         self._manifests[manifest.digest] = manifest
         self._tags |= dict.fromkeys(tags, manifest.digest)
 
+    async def swap(self, manifest: Manifest, tag: Tag, before: Digest | None) -> bool:
+        if self._tags.get(tag) != before:
+            return False
+        await self.push_manifest(manifest, tag)
+        return True
+
     async def tag(self, manifest: Descriptor, tag: Tag) -> None:
         self._tags[tag] = self._find(manifest.digest).digest
 

@@ -16,7 +16,7 @@ from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 
-__all__ = ["Mounter", "Source", "Store"]
+__all__ = ["Mounter", "Source", "Store", "Swapper"]
 
 
 @runtime_checkable
@@ -106,3 +106,18 @@ class Mounter(Protocol):
 
     async def mount(self, blob: Descriptor, origin: Source) -> bool:
         """Take `blob` from `origin` if both are in one registry; False means: it did not work, push it."""
+
+
+@runtime_checkable
+class Swapper(Protocol):
+    """A store that can move a tag on condition that nobody else has moved it since."""
+
+    async def swap(self, manifest: Manifest, tag: Tag, before: Digest | None) -> bool | None:
+        """Write a manifest and point `tag` at it if the tag still leads to `before` (None: to nothing).
+
+        True: that is done, and nobody was in between. False: the tag leads elsewhere, and nothing was done. None: it is
+        done, and the store does not look whether somebody else was quicker.
+
+        Raises:
+            ManifestBlobUnknown, ManifestInvalid: as `push_manifest`.
+        """

@@ -70,6 +70,16 @@ async def test_resolve_asks_with_get_where_the_head_does_not_say_enough(opened, 
     assert [asked.method for asked in server.asked] == ["GET", "HEAD", "GET"]
 
 
+async def test_a_swap_is_a_registrys_word_or_nobodys(address, request, opened):
+    repository, other = opened(address), an_image("other")
+    await put(IMAGE, repository)
+    await put(other, repository, "v1")
+    is_ours = "ours" in request.node.callspec.id
+    assert await repository.swap(IMAGE.manifest, V1, None) is (False if is_ours else None)
+    assert await repository.swap(IMAGE.manifest, V1, other.digest) is (True if is_ours else None)
+    assert (await repository.resolve(V1)).digest == IMAGE.digest
+
+
 async def test_resolve_of_a_missing_tag_raises_manifest_unknown(address, opened):
     await put(IMAGE, opened(address))
     with pytest.raises(ManifestUnknown, match="team/app:v1: no such tag") as caught:

@@ -32,6 +32,7 @@ _CLASSES: tuple[type[RegistryError], ...] = (
     errors.NameInvalid,
     errors.TagInvalid,
     errors.PageSizeInvalid,
+    errors.PreconditionFailed,
 )
 _BY_CODE = {each.code: each for each in _CLASSES} | {"MANIFEST_UNVERIFIED": errors.ManifestInvalid}
 _BY_STATUS: dict[int, type[RegistryError]] = {
@@ -39,6 +40,7 @@ _BY_STATUS: dict[int, type[RegistryError]] = {
     403: errors.Denied,
     404: errors.NotFound,
     405: errors.Unsupported,
+    412: errors.PreconditionFailed,
     413: errors.PayloadTooLarge,
     416: errors.RangeInvalid,
     429: errors.TooManyRequests,

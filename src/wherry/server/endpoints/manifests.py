@@ -7,6 +7,7 @@ from wherry.oci.digest import Digest
 from wherry.oci.errors import ManifestUnknown, PayloadTooLarge
 from wherry.oci.manifest import LARGEST_MANIFEST
 from wherry.oci.reference import Tag
+from wherry.oci.wire.conditions import HONOURED, Condition
 from wherry.server.admission import admit, needs
 from wherry.server.answers import Answer, Headers
 from wherry.server.endpoints.conditions import matches_etag
@@ -40,20 +41,23 @@ async def show_manifest(registry: Registry, request: Request) -> Answer:
 
 
 async def push_manifest(registry: Registry, request: Request) -> Answer:
-    """Store a manifest under its digest, and point tags at it."""
+    """Store a manifest under its digest, and point tags at it; if the request has conditions, only while they hold."""
     name = _reference(request)
     asked = tuple(dict.fromkeys(map(Tag, request.query.get("tag", ()))))
     if len(asked) > _MOST_TAGS:
         raise PayloadTooLarge(f"{len(asked)} tags where at most {_MOST_TAGS} are taken in one request", status=414)
     tags = asked if isinstance(name, Digest) else (name, *asked)
     manifest = admit(await _body(request), request.header("content-type"), name)
-    push = Push(manifest, needs(manifest, registry.policy.sparse), tags)
+    condition = Condition.read(request.header("if-match"), request.header("if-none-match"))
+    push = Push(manifest, needs(manifest, registry.policy.sparse), tags, condition)
     await registry.metadata.push_manifest(request.route.name, push)
     headers: Headers = [
         ("location", f"/v2/{request.route.name}/manifests/{manifest.digest}"),
         ("docker-content-digest", str(manifest.digest)),
     ]
     headers += [("oci-tag", tag) for tag in asked]
+    if condition is not None:
+        headers.append((HONOURED.lower(), "held"))
     if manifest.view.subject is not None:
         headers.append(("oci-subject", str(manifest.view.subject.digest)))
     return Answer(201, headers)

@@ -15,7 +15,7 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.diagnosis import missing
 from wherry.oci.digest import Digest
 from wherry.oci.document import encode
-from wherry.oci.errors import BlobUnknown, Denied, ManifestUnknown, RegistryError, SizeInvalid
+from wherry.oci.errors import BlobUnknown, Denied, ManifestUnknown, PreconditionFailed, RegistryError, SizeInvalid
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 from wherry.server.metadata.protocol import Need, Push, Role, UploadRecord
@@ -84,6 +84,7 @@ def unlink_blob(connection: Connection, repository: str, digest: Digest) -> None
 def push_manifest(connection: Connection, repository: str, push: Push) -> None:
     """Store a manifest with its edges, if all that it demands is there, and move its tags to it."""
     repository_id = _repository(connection, repository)
+    _check_condition(connection, repository_id, push)
     _check_needs(connection, repository_id, push.needs, repository)
     manifest_id = _store_manifest(connection, repository_id, push)
     now = _now()
@@ -174,6 +175,25 @@ def _refuse_if_needed(connection: Connection, users: Select[tuple[bytes]], what:
             detail={"needed_by": needed_by},
             hint="delete what needs it first",
             status=405,
+        )
+
+
+def _check_condition(connection: Connection, repository_id: int, push: Push) -> None:
+    if push.condition is None:
+        return
+    there = select(manifests.c.digest).where(manifests.c.repository_id == repository_id)
+    if push.tags:
+        there = there.join(tags).where(tags.c.name == str(push.tags[0]))
+    else:
+        there = there.where(manifests.c.digest == packed(push.manifest.digest))
+    found = connection.execute(there).scalar()
+    digest = None if found is None else unpacked(found)
+    if not push.condition.holds(digest):
+        name = push.tags[0] if push.tags else push.manifest.digest
+        raise PreconditionFailed(
+            f"{name} {f'leads to {digest}' if digest else 'leads nowhere'}, which is not what the request expects",
+            detail={"reference": str(name), "digest": None if digest is None else str(digest)},
+            hint="read it again, and decide anew",
         )
 
 

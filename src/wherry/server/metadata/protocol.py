@@ -13,6 +13,7 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
+from wherry.oci.wire.conditions import Condition
 
 __all__ = ["Metadata", "Need", "Push", "Referrer", "Role", "StoredManifest", "UploadRecord"]
 
@@ -43,6 +44,8 @@ class Push:
     manifest: Manifest
     needs: tuple[Need, ...]
     tags: tuple[Tag, ...] = ()
+    condition: Condition | None = None
+    """What the first tag, or without tags the manifest, must be when it is pushed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class Metadata(Protocol):
 
         Raises:
             Refusals: things that it demands are not in the repository, or have another size.
+            PreconditionFailed: its condition does not hold.
         """
 
     async def delete_manifest(self, repository: str, digest: Digest) -> None:

@@ -6,6 +6,7 @@ Spec: distribution-spec 1.1, "Pulling manifests", "Pushing Manifests", "Deleting
 from collections import OrderedDict
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.diagnosis import as_error, diagnose
@@ -16,6 +17,7 @@ from wherry.oci.errors import (
     ManifestInvalid,
     ManifestUnknown,
     NotFound,
+    PreconditionFailed,
     RegistryError,
     TooManyRequests,
     UnexpectedResponse,
@@ -24,6 +26,7 @@ from wherry.oci.errors import (
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import ACCEPTED_MANIFESTS, kind_of, without_parameters
 from wherry.oci.reference import Reference, Tag
+from wherry.oci.wire.conditions import HONOURED, Condition
 from wherry.stores.remote.refusals import Missing, is_page, page
 from wherry.stores.remote.scopes import delete_scope, pull, push
 from wherry.stores.remote.session import Request, Session, exchange_of
@@ -36,7 +39,17 @@ LARGEST_READ = 32 * 1024 * 1024
 
 _ACCEPT: Mapping[str, str] = MappingProxyType({"Accept": ", ".join(ACCEPTED_MANIFESTS)})
 _REMEMBERED = 8 * 1024 * 1024  # bytes
+_ALWAYS = Condition()
 _NOT_FOUND, _CREATED, _ACCEPTED = 404, 201, 202
+
+
+class Swap(NamedTuple):
+    """What came of a push on a condition."""
+
+    done: bool | None
+    """None: it was done, and nothing tells whether the registry looked at the condition."""
+    listed: bool
+    """Whether nothing is left to do about the referrers of its subject."""
 
 
 class Manifests:
@@ -95,11 +108,7 @@ class Manifests:
         Raises:
             ManifestInvalid: it is refused, here already if we see that it is invalid by itself.
         """
-        diagnosis = diagnose(manifest.content, manifest.media_type)
-        if (
-            diagnosis is not None and diagnosis.cause != "too-large"
-        ):  # how large is too large is for each registry to say
-            raise as_error(diagnosis)
+        refuse_invalid(manifest)
         return await self._put(manifest, tags)
 
     async def _put(self, manifest: Manifest, tags: tuple[Tag, ...]) -> bool:
@@ -111,6 +120,22 @@ class Manifests:
                 answer = await self._put_at(manifest, name)
         self._remember(manifest)
         return answer.header("OCI-Subject") is not None
+
+    async def swap(self, manifest: Manifest, tag: Tag, before: Digest | None) -> Swap:
+        """Push a manifest under a tag if that still leads to `before`.
+
+        Raises:
+            ManifestInvalid: as `put`.
+        """
+        if manifest.digest.algorithm != "sha256":
+            return Swap(None, await self.put(manifest, (tag,)))
+        refuse_invalid(manifest)
+        try:
+            answer = await self._put_at(manifest, tag, condition=Condition.still(before))
+        except PreconditionFailed:
+            return Swap(False, True)
+        self._remember(manifest)
+        return Swap(True if answer.header(HONOURED) else None, answer.header("OCI-Subject") is not None)
 
     async def tag(self, descriptor: Descriptor, tag: Tag) -> None:
         """Put a tag on a manifest that is there."""
@@ -141,8 +166,12 @@ class Manifests:
         if isinstance(name, Digest):
             self._remembered.pop(name, None)
 
-    async def _put_at(self, manifest: Manifest, name: Tag | Digest, query: str = "") -> Answer:
-        request = self._request("PUT", name, query=query, expected=(_CREATED, 200, _ACCEPTED), manifest=manifest)
+    async def _put_at(
+        self, manifest: Manifest, name: Tag | Digest, query: str = "", *, condition: Condition = _ALWAYS
+    ) -> Answer:
+        request = self._request(
+            "PUT", name, query=query, expected=(_CREATED, 200, _ACCEPTED), manifest=manifest, condition=condition
+        )
         try:
             answer, _ = await self._session.ask(request)
         except ManifestInvalid as error:
@@ -177,6 +206,7 @@ class Manifests:
         query: str = "",
         expected: tuple[int, ...] = (200,),
         manifest: Manifest | None = None,
+        condition: Condition = _ALWAYS,
     ) -> Request:
         repository = self._reference.repository
         scopes = {"PUT": push, "DELETE": delete_scope}.get(method, pull)(repository)
@@ -185,7 +215,7 @@ class Manifests:
             f"/v2/{repository}/manifests/{name}{query}",
             self._place(name),
             scopes,
-            headers=_ACCEPT if manifest is None else {"Content-Type": manifest.media_type},
+            headers=_ACCEPT if manifest is None else {"Content-Type": manifest.media_type} | condition.headers(),
             body=None if manifest is None else manifest.content,
             expected=expected,
             missing=self._missing(name),
@@ -204,6 +234,17 @@ class Manifests:
         self._remembered.move_to_end(manifest.digest)
         while sum(len(each.content) for each in self._remembered.values()) > _REMEMBERED:
             self._remembered.popitem(last=False)
+
+
+def refuse_invalid(manifest: Manifest) -> None:
+    """Raise if a manifest is invalid by itself; how large is too large is for each registry to say.
+
+    Raises:
+        ManifestInvalid: it is.
+    """
+    diagnosis = diagnose(manifest.content, manifest.media_type)
+    if diagnosis is not None and diagnosis.cause != "too-large":
+        raise as_error(diagnosis)
 
 
 def _described(answer: Answer, name: Tag | Digest, place: str) -> Descriptor | None:

@@ -104,10 +104,27 @@ class Repository:
             Unsupported: the digest is not a sha256 one, and the registry cannot put tags on such.
         """
         listed = await self._manifests.put(manifest, tags)
+        await self._see_to_referrers(manifest, listed=listed)
+
+    async def _see_to_referrers(self, manifest: Manifest, *, listed: bool) -> None:
+        if b'"subject"' not in manifest.content:
+            return
         if listed:
             self._session.learnt.referrers = True
-        elif b'"subject"' in manifest.content:
+        else:
             await self._referrers.add(manifest)
+
+    async def swap(self, manifest: Manifest, tag: Tag, before: Digest | None) -> bool | None:
+        """Push a manifest under a tag on condition that the tag still leads to `before` (None: to nothing).
+
+        True and False are a wherry registry's word; None: it is pushed, and the registry is not known to have looked.
+
+        Raises:
+            ManifestInvalid, ManifestBlobUnknown: as `push_manifest`.
+        """
+        done, listed = await self._manifests.swap(manifest, tag, before)
+        await self._see_to_referrers(manifest, listed=listed)
+        return done
 
     async def tag(self, manifest: Descriptor, tag: Tag) -> None:
         """Point a tag at a manifest that is there.
