@@ -59,6 +59,7 @@ class Manifests:
         self._session = session
         self._reference = reference
         self._remembered: OrderedDict[Digest, Manifest] = OrderedDict()
+        self._remembered_bytes = 0
 
     async def resolve(self, name: Tag | Digest) -> Descriptor:
         """One HEAD; a GET where that is refused, or its answer does not say enough."""
@@ -164,7 +165,7 @@ class Manifests:
                 status=error.status,
             ) from error
         if isinstance(name, Digest):
-            self._remembered.pop(name, None)
+            self._forget(name)
 
     async def _put_at(
         self, manifest: Manifest, name: Tag | Digest, query: str = "", *, condition: Condition = _ALWAYS
@@ -230,10 +231,16 @@ class Manifests:
         return str(self._reference.at(name))
 
     def _remember(self, manifest: Manifest) -> None:
+        self._forget(manifest.digest)
         self._remembered[manifest.digest] = manifest
-        self._remembered.move_to_end(manifest.digest)
-        while sum(len(each.content) for each in self._remembered.values()) > _REMEMBERED:
-            self._remembered.popitem(last=False)
+        self._remembered_bytes += len(manifest.content)
+        while self._remembered_bytes > _REMEMBERED:
+            self._forget(next(iter(self._remembered)))
+
+    def _forget(self, digest: Digest) -> None:
+        manifest = self._remembered.pop(digest, None)
+        if manifest is not None:
+            self._remembered_bytes -= len(manifest.content)
 
 
 def refuse_invalid(manifest: Manifest) -> None:
