@@ -6,14 +6,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import copying, inspecting, lists, many, serving, zb
+from bench import copying, inspecting, lists, many, scale, serving, zb
 from bench.clients import clients
 from bench.programs import find
 from bench.registries import kinds
 from bench.report import Row, document, write
 
 PARTS = ("serving", "copying", "inspecting", "lists")
-LONG = ("many", "zb")
+LONG = ("many", "zb", "scale")
 """Parts that take long, and are measured when they are asked for."""
 
 
@@ -34,7 +34,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=3, help="length of a round of small requests (default %(default)s)"
     )
-    parser.add_argument("--size", type=int, default=1000, help="megabytes of the copied image (default %(default)s)")
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=1000,
+        help="megabytes of a copied image, and of each large push in `scale` (default %(default)s)",
+    )
     parser.add_argument("--only", choices=(*PARTS, *LONG), action="append", help="this part alone; may be given again")
     parser.add_argument("--long", action="store_true", help=f"the long parts too ({', '.join(LONG)}): an hour or so")
     parser.add_argument(
@@ -66,8 +71,10 @@ def _measure(folder: Path, options: argparse.Namespace) -> list[Row]:
             rows += lists.measure(room, rounds=options.rounds)
         elif part == "many":
             rows += many.measure(room, images=options.images)
-        else:
+        elif part == "zb":
             rows += zb.measure(room, rounds=options.rounds, requests=options.requests, workers=options.workers)
+        else:
+            rows += scale.measure(room, rounds=options.rounds, size=options.size * 1_000_000)
     return rows
 
 

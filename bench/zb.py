@@ -227,11 +227,11 @@ def _push_in_chunks(image: Image, line: Line) -> None:
     _put_manifest(line, image)
 
 
-def put_blob(line: Line, repository: str, digest: str, content: bytes | memoryview) -> None:
+def put_blob(line: Line, repository: str, digest: str, *content: Piece) -> None:
     """POST, then the whole blob in one PUT."""
     opened = line.ask("POST", f"/v2/{repository}/blobs/uploads/", 202, length=0)
     location = _with_digest(_location(opened.header(b"location")), digest)
-    line.ask("PUT", location, 201, headers=_BYTES, body=(content,), length=len(content))
+    line.ask("PUT", location, 201, headers=_BYTES, body=content, length=sum(map(len, content)))
 
 
 def _patch(line: Line, repository: str, body: Sequence[Piece], length: int | None) -> str:
