@@ -13,6 +13,7 @@ from wherry.cli.options import exit_codes_option
 __all__ = ["ALIASES", "COMMANDS", "root", "run"]
 
 COMMANDS = {
+    "admin": Place("wherry.cli.admin:admin", "Look after a registry's folder: collect, check, repair."),
     "copy": Place("wherry.cli.copy:copy", "Copy an image, whole, from one place to another."),
     "index": Place("wherry.cli.index:index", "Assemble an index in one step, and change one in place."),
     "inspect": Place("wherry.cli.inspect:inspect", "Show what a reference leads to: platforms, sizes, digests."),

@@ -9,7 +9,11 @@ from tempfile import TemporaryDirectory
 
 from wherry.oci.errors import StoreError
 
-__all__ = ["held_folder", "thrown_away_folder"]
+__all__ = ["FolderInUse", "held_folder", "thrown_away_folder"]
+
+
+class FolderInUse(StoreError):
+    """Another server holds the folder."""
 
 
 @contextmanager
@@ -17,7 +21,8 @@ def held_folder(path: Path) -> Iterator[Path]:
     """Make a registry's folder if need be, and keep other servers out of it.
 
     Raises:
-        StoreError: it cannot be used, or another server uses it.
+        StoreError: it cannot be used.
+        FolderInUse: another server uses it.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -30,7 +35,7 @@ def held_folder(path: Path) -> Iterator[Path]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise StoreError(
+        raise FolderInUse(
             f"{path} is in use by another wherry server", hint="stop that one, or choose another folder"
         ) from None
     try:

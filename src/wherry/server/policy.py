@@ -33,5 +33,13 @@ class Policy:
     """Tags, repositories or referrers in one answer; what is more comes with the next page."""
     upload_lifetime: float = 24 * 3600.0
     """How long an upload may lie untouched before it is thrown away."""
+    lease: float = 24 * 3600.0
+    """How long content stays that was pushed, mounted or confirmed, until a manifest must need it: longer than any push takes."""
+    grace: float = 3600.0
+    """How long content stays that lost what needed it."""
+    delete_untagged_after: float | None = None
+    """How long a manifest stays without a tag, an index or a subject; None for ever."""
+    collect_every: float = 60.0
+    """How long the collector rests when there is nothing to do."""
     body_timeout: float = 60.0
     """How long a client may be silent in the middle of a body."""

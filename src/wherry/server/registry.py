@@ -1,13 +1,19 @@
-"""What endpoints work on: metadata, blobs, uploads and the operator's policy."""
+"""What endpoints work on: metadata, blobs, uploads and the operator's policy; and the collector, beside them."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from wherry.server.blobs.files import FileBlobs
 from wherry.server.blobs.protocol import Blobs
+from wherry.server.collection.collector import Collector
+from wherry.server.metadata.database import Clock, Database
+from wherry.server.metadata.moment import Keeping
 from wherry.server.metadata.protocol import Metadata
 from wherry.server.metadata.sqlite import SQLiteMetadata
+from wherry.server.metadata.sqlite_reviews import SQLiteReviews
+from wherry.server.points import Reached, pass_by
 from wherry.server.policy import Durability, Policy
 from wherry.server.sessions import Sessions
 
@@ -22,18 +28,32 @@ class Registry:
     blobs: Blobs
     sessions: Sessions
     policy: Policy
+    collector: Collector
 
     @classmethod
-    def open(cls, folder: Path, policy: Policy) -> Self:
-        """Open the registry in a folder that we hold. Blocks.
+    def open(
+        cls,
+        folder: Path,
+        policy: Policy,
+        *,
+        served: bool = False,
+        clock: Clock = time.time,
+        reached: Reached = pass_by,
+    ) -> Self:
+        """Open the registry in a folder that we hold, or that another process of the same version holds (`served`). Blocks.
 
         Raises:
             StoreError: what is there cannot be used.
         """
         durable = policy.durability is Durability.FULL
-        blobs = FileBlobs.open(folder, durable=durable)
-        metadata = SQLiteMetadata.open(folder / "registry.sqlite", durable=durable)
-        return cls(metadata, blobs, Sessions(metadata, blobs), policy)
+        blobs = FileBlobs.open(folder, durable=durable, reached=reached)
+        database = Database.open(
+            folder / "registry.sqlite", durable=durable, served=served, clock=clock, reached=reached
+        )
+        keeping = Keeping(policy.lease, policy.grace, policy.delete_untagged_after)
+        metadata = SQLiteMetadata(database, keeping)
+        sessions = Sessions(metadata, blobs, clock=clock)
+        return cls(metadata, blobs, sessions, policy, Collector(SQLiteReviews(database, keeping), blobs, reached))
 
     async def close(self) -> None:
         """Finish what was begun, and let go of the folder."""

@@ -5,14 +5,17 @@ async with running(data=None) as registry:
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wherry.server.application import Application
 from wherry.server.folder import held_folder, thrown_away_folder
 from wherry.server.listening import listen, serving
+from wherry.server.metadata.database import Clock
+from wherry.server.points import Reached, pass_by
 from wherry.server.policy import Durability, Policy, Sparse
 from wherry.server.registry import Registry
 
@@ -30,6 +33,7 @@ class Running:
 
     address: str
     data: Path
+    registry: Registry | None = field(default=None, repr=False, compare=False)
     hurry: asyncio.Event = field(default_factory=asyncio.Event, repr=False, compare=False)
 
     @property
@@ -47,6 +51,8 @@ async def running(
     sparse: Sparse = Sparse.NONE,
     policy: Policy | None = None,
     patience: float = 10.0,
+    clock: Clock = time.time,
+    reached: Reached = pass_by,
 ) -> AsyncIterator[Running]:
     """Serve a registry until the block ends; it answers when the block begins.
 
@@ -55,6 +61,8 @@ async def running(
         port: 0 takes a free one.
         policy: everything else that can be chosen; `sparse` is part of it, and wins.
         patience: seconds that requests get to finish at the end.
+        clock: what the time is, for leases and for what lies too long; tests move it.
+        reached: is told each point where a crash would leave something half done; tests crash there.
     Raises:
         StoreError: the folder cannot be used, or another server uses it.
         CannotListen: the address cannot be listened on.
@@ -64,14 +72,14 @@ async def running(
         policy = replace(policy, durability=Durability.RELAXED)
     listener = listen(host, port)
     with listener, thrown_away_folder() if data is None else held_folder(data) as folder:
-        registry = await asyncio.to_thread(Registry.open, folder, policy)
+        registry = await asyncio.to_thread(Registry.open, folder, policy, clock=clock, reached=reached)
         bound_host, bound_port, *_ = listener.getsockname()
         bare = f"[{bound_host}]" if ":" in bound_host else bound_host
-        server = Running(f"{bare}:{bound_port}", folder)
+        server = Running(f"{bare}:{bound_port}", folder, registry)
         try:
             async with (
                 serving(Application(registry), listener, patience=patience, hurry=server.hurry),
-                _swept(registry),
+                _tidied(registry),
             ):
                 yield server
         finally:
@@ -79,18 +87,18 @@ async def running(
 
 
 @asynccontextmanager
-async def _swept(registry: Registry) -> AsyncIterator[None]:
-    """Meanwhile, throw away uploads that were abandoned."""
+async def _tidied(registry: Registry) -> AsyncIterator[None]:
+    """Meanwhile, throw away uploads that were abandoned, and collect what nobody needs."""
 
     async def sweep() -> None:
         while True:
             await registry.sessions.sweep(registry.policy.upload_lifetime)
             await asyncio.sleep(_SWEEP)
 
-    task = asyncio.create_task(sweep())
+    tasks = [asyncio.create_task(sweep()), asyncio.create_task(registry.collector.run(registry.policy.collect_every))]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -15,7 +15,7 @@ Spec: distribution-spec 1.1, "Pushing a blob in chunks".
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -121,9 +121,10 @@ class Session:
 class Sessions:
     """All uploads of a registry."""
 
-    def __init__(self, metadata: Metadata, blobs: Blobs) -> None:
+    def __init__(self, metadata: Metadata, blobs: Blobs, *, clock: Callable[[], float] = time.time) -> None:
         self._metadata = metadata
         self._blobs = blobs
+        self._clock = clock
         self._live: dict[str, Session] = {}
 
     async def begin(self, repository: str, algorithm: str) -> Session:
@@ -185,12 +186,25 @@ class Sessions:
         except DigestInvalid:
             await self.cancel(session)
             raise
-        size = session.offset
         try:
-            await session.incoming.keep(digest)
-            await self._metadata.link_blob(session.record.repository, digest, size, upload=session.record.id)
+            await self._keep(session, digest)
         finally:
             self._end(session)
+            await session.incoming.discard()
+
+    async def _keep(self, session: Session, digest: Digest) -> None:
+        """The bytes first, then the row; and again, if the collector took the bytes in between."""
+        size = session.offset
+        while True:
+            await session.incoming.keep(digest)
+            if await self._metadata.link_blob(
+                session.record.repository,
+                digest,
+                size,
+                stored=lambda: self._blobs.stored(digest, size),
+                upload=session.record.id,
+            ):
+                return
 
     async def cancel(self, session: Session) -> None:
         """Throw away an upload that is held."""
@@ -200,10 +214,10 @@ class Sessions:
 
     async def sweep(self, lifetime: float) -> int:
         """Throw away what has lain untouched for `lifetime` seconds, and files that no row knows; say how many."""
-        limit = time.time() - lifetime
+        limit = self._clock() - lifetime
         files = await self._blobs.incoming()
-        stale = {name for name in await self._metadata.uploads_before(limit) if files.get(name, 0) < limit}
-        stale |= {name for name, moment in files.items() if moment < limit}
+        stale = {name for name in await self._metadata.uploads_before(limit) if name not in files}
+        stale |= {name for name, arrived in files.items() if arrived.touched < limit}
         stale = {name for name in stale if name not in self._live or not self._live[name].turn.locked()}
         for name in stale:
             session = self._live.get(name)

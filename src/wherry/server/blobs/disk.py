@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wherry.oci.errors import Unavailable, WherryError
+from wherry.server.points import Reached, pass_by
 
 __all__ = ["Disk", "disk_trouble", "open_file", "size_of", "write_all"]
 
@@ -21,8 +22,9 @@ _MOST_PIECES = 512  # of one writev; the system's limit is 1024
 class Disk:
     """Threads that wait for the disk. With `durable` they do; without, nothing is flushed."""
 
-    def __init__(self, *, durable: bool) -> None:
+    def __init__(self, *, durable: bool, reached: Reached = pass_by) -> None:
         self.durable = durable
+        self.reached = reached
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="wherry-disk")
 
     async def run(self, work: Callable[[], T]) -> T:

@@ -1,11 +1,15 @@
-"""Blobs as files: `blobs/<algorithm>/<first two digits>/<encoded>`; what arrives is in `uploads/<id>`.
+"""Blobs as files: `blobs/<algorithm>/<first two digits>/<encoded>`; what arrives is in `uploads/<id>`, what goes in `aside/`.
 
 A kept blob was written whole to another file of the same file system, flushed to the disk, and renamed; then the folder
 was flushed. So a file under a digest's name is that content, at every moment, whatever happens to the machine.
+
+To set a blob aside is to rename it, which takes no time even for large ones; deleting them may.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from shutil import copyfileobj
 from typing import Self
 from uuid import uuid4
 
@@ -13,7 +17,8 @@ from wherry.oci.digest import Digest
 from wherry.oci.errors import StoreError
 from wherry.server.blobs.disk import Disk, open_file, size_of, write_all
 from wherry.server.blobs.incoming import IncomingFile
-from wherry.server.blobs.protocol import LocalFile
+from wherry.server.blobs.protocol import Arrived, LocalFile
+from wherry.server.points import Point, Reached, pass_by
 
 __all__ = ["FileBlobs"]
 
@@ -26,17 +31,19 @@ class FileBlobs:
     def __init__(self, folder: Path, disk: Disk) -> None:
         self._kept = folder / "blobs"
         self._incoming = folder / "uploads"
+        self._aside = folder / "aside"
         self._disk = disk
+        self._flushed: set[Path] = set()  # folders that are known to be on the disk
 
     @classmethod
-    def open(cls, folder: Path, *, durable: bool) -> Self:
+    def open(cls, folder: Path, *, durable: bool, reached: Reached = pass_by) -> Self:
         """Make the folders where they are missing. With `durable` nothing is kept before it is on the disk.
 
         Raises:
             StoreError: they cannot be made, or not be written.
         """
-        blobs = cls(folder, Disk(durable=durable))
-        for each in (blobs._kept, blobs._incoming):
+        blobs = cls(folder, Disk(durable=durable, reached=reached))
+        for each in (blobs._kept, blobs._incoming, blobs._aside):
             try:
                 each.mkdir(exist_ok=True)
             except OSError as error:
@@ -68,6 +75,26 @@ class FileBlobs:
     async def keep(self, digest: Digest, content: bytes) -> None:
         await self._disk.run(lambda: self._keep_content(digest, content))
 
+    def stored(self, digest: Digest, size: int) -> bool:
+        return size_of(self._name(digest)) == size
+
+    def set_aside(self, digest: Digest) -> None:
+        with suppress(FileNotFoundError):
+            Path(self._name(digest)).rename(self._aside / f"{digest.encoded}.{uuid4()}")
+
+    async def clear_aside(self) -> int:
+        return await self._disk.run(self._clear_aside)
+
+    def _clear_aside(self) -> int:
+        freed = 0
+        with os.scandir(self._aside) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # another process does the same
+                    size = entry.stat().st_size
+                    Path(entry.path).unlink()
+                    freed += size
+        return freed
+
     async def begin(self, identifier: str) -> IncomingFile:
         return IncomingFile(self._disk, self._incoming / identifier, 0, self._keep_file)
 
@@ -75,9 +102,14 @@ class FileBlobs:
         path = self._incoming / identifier
         return IncomingFile(self._disk, path, size_of(path) or 0, self._keep_file)
 
-    async def incoming(self) -> dict[str, float]:
+    async def incoming(self) -> dict[str, Arrived]:
+        arrived = {}
         with os.scandir(self._incoming) as entries:
-            return {entry.name: entry.stat().st_mtime for entry in entries}
+            for entry in entries:
+                with suppress(FileNotFoundError):  # it became a blob this moment
+                    status = entry.stat()
+                    arrived[entry.name] = Arrived(status.st_size, status.st_mtime)
+        return arrived
 
     async def discard(self, identifier: str) -> None:
         (self._incoming / identifier).unlink(missing_ok=True)
@@ -89,35 +121,59 @@ class FileBlobs:
         """Make an incoming file the blob of that digest. Blocks."""
         target = Path(self._name(digest))
         self._make_folder(target.parent)
-        if size_of(target) == size:
-            path.unlink()  # it is there, whole: nothing to write
-        else:
-            self._disk.flush(descriptor)
+        if size_of(target) != size:  # else it is there, whole: nothing to write
+            if not path.exists():
+                _copy(descriptor, path)  # it was the blob already, and was collected before anybody knew of it
+                descriptor = -1
+            self._flush_file(descriptor, path)
+            self._disk.reached(Point.BLOB_FLUSHED)
             path.rename(target)
-        self._disk.flush_folder(target.parent)
+            self._disk.reached(Point.BLOB_NAMED)
+        self._disk.flush_folder(target.parent)  # whoever wrote it has perhaps not come to that yet
+        self._disk.reached(Point.BLOB_KEPT)
+
+    def _flush_file(self, descriptor: int, path: Path) -> None:
+        if descriptor >= 0:
+            self._disk.flush(descriptor)
+            return
+        descriptor = open_file(path, os.O_RDONLY)
+        try:
+            self._disk.flush(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _keep_content(self, digest: Digest, content: bytes) -> None:
         kept = Path(self._name(digest))
         if size_of(kept) == len(content):
-            self._disk.flush_folder(kept.parent)  # who wrote it has perhaps not come to that yet
+            self._make_folder(kept.parent)
+            self._disk.flush_folder(kept.parent)
             return
         path = self._incoming / str(uuid4())
         descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             write_all(descriptor, (content,))
+            self._disk.reached(Point.ARRIVED)
             self._keep_file(descriptor, path, len(content), digest)
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
         finally:
             os.close(descriptor)
+            path.unlink(missing_ok=True)
 
     def _make_folder(self, folder: Path) -> None:
-        if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
-            self._disk.flush_folder(folder.parent)
-            self._disk.flush_folder(self._kept)
+        """Make a blob's folder, and see to it that it survives, whoever made it."""
+        if folder in self._flushed:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        self._disk.flush_folder(folder.parent)
+        self._disk.flush_folder(self._kept)
+        self._flushed.add(folder)
 
     def _name(self, digest: Digest) -> str:
         """Where a blob is kept: a string, since making a `Path` would take longer than finding the file."""
         return f"{self._kept}/{digest.algorithm}/{digest.encoded[:2]}/{digest.encoded}"
+
+
+def _copy(descriptor: int, path: Path) -> None:
+    """Write what an open file has, whose name is gone, to a new one."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with path.open("xb") as copy, os.fdopen(os.dup(descriptor), "rb") as content:
+        copyfileobj(content, copy)

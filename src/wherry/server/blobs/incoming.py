@@ -13,6 +13,7 @@ from pathlib import Path
 
 from wherry.oci.digest import Digest, Hasher
 from wherry.server.blobs.disk import Disk, disk_trouble, open_file, write_all
+from wherry.server.points import Point
 
 __all__ = ["IncomingFile"]
 
@@ -60,7 +61,6 @@ class IncomingFile:
     async def keep(self, digest: Digest) -> None:
         descriptor = self._open()
         await self._disk.run(lambda: self._keep(descriptor, self._path, self.size, digest))
-        await self.pause()
 
     async def pause(self) -> None:
         if self._flushing is not None:
@@ -87,6 +87,7 @@ class IncomingFile:
         except OSError:
             self._cut(descriptor, self.size)
             raise
+        self._disk.reached(Point.ARRIVED)
         self._flush_early(descriptor, length)
         self.size += length
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from wherry.oci.digest import Digest, Hasher
 
-__all__ = ["Blobs", "Incoming", "LocalFile"]
+__all__ = ["Arrived", "Blobs", "Incoming", "LocalFile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,14 @@ class LocalFile:
 
     path: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """How many bytes of an upload are there, and when it last got some (seconds since the epoch)."""
+
+    size: int
+    touched: float
 
 
 class Incoming(Protocol):
@@ -38,7 +46,10 @@ class Incoming(Protocol):
         """Feed all that is there to `hasher`."""
 
     async def keep(self, digest: Digest) -> None:
-        """Make it the blob of that digest, which the caller has checked, as durably as the policy promises."""
+        """Make it the blob of that digest, which the caller has checked, as durably as the policy promises.
+
+        May be called again, should the blob be collected before anybody knows of it; so `discard` comes when it is known.
+        """
 
     async def pause(self) -> None:
         """Let go of what is held open, until the next call."""
@@ -59,14 +70,23 @@ class Blobs(Protocol):
     async def keep(self, digest: Digest, content: bytes) -> None:
         """Keep a small blob at once; the caller has checked its digest."""
 
+    def stored(self, digest: Digest, size: int) -> bool:
+        """Whether a blob of that size is kept. Asked in a transaction: it waits for nothing."""
+
+    def set_aside(self, digest: Digest) -> None:
+        """Take a blob away, if it is there, so that it cannot be found, and can be pushed anew. Done in a transaction, too."""
+
+    async def clear_aside(self) -> int:
+        """Delete for good what was set aside; how many bytes that were."""
+
     async def begin(self, identifier: str) -> Incoming:
         """A new upload, empty."""
 
     async def resume(self, identifier: str) -> Incoming:
         """An upload that an earlier process began; empty, if nothing of it is there."""
 
-    async def incoming(self) -> dict[str, float]:
-        """All uploads that have bytes, and when they last got some (seconds since the epoch)."""
+    async def incoming(self) -> dict[str, Arrived]:
+        """All uploads that have bytes, by their identifiers."""
 
     async def discard(self, identifier: str) -> None:
         """Throw an upload away, if it is there."""

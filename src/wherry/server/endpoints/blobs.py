@@ -24,7 +24,7 @@ async def show_blob(registry: Registry, request: Request) -> Answer | FileAnswer
     """A blob, or one range of it."""
     digest = request.route.digest
     assert digest is not None  # noqa: S101  # the route of this endpoint has one
-    size = await _held_size(registry, request.route.name, digest)
+    size = await _held_size(registry, request, digest)
     text = str(digest)
     headers: Headers = [
         ("docker-content-digest", text),
@@ -58,8 +58,11 @@ async def delete_blob(registry: Registry, request: Request) -> Answer:
     return Answer(202)
 
 
-async def _held_size(registry: Registry, repository: str, digest: Digest) -> int:
-    size = await registry.metadata.blob_size(repository, digest)
+async def _held_size(registry: Registry, request: Request, digest: Digest) -> int:
+    """A client that asks with HEAD wants to know what it need not push: so it must stay."""
+    repository = request.route.name
+    find = registry.metadata.hold_blob if request.method == "HEAD" else registry.metadata.blob_size
+    size = await find(repository, digest)
     if size is None:
         raise _unknown(repository, digest)
     return size

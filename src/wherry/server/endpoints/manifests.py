@@ -26,6 +26,9 @@ async def show_manifest(registry: Registry, request: Request) -> Answer:
     """A manifest as it was pushed; by tag perhaps a child that the client can read in its place."""
     name = _reference(request)
     found = await registry.metadata.manifest(request.route.name, name)
+    if registry.policy.delete_untagged_after is not None and isinstance(name, Digest):
+        # The client may build an index on it; so it must stay, or be unknown.
+        found = found if await registry.metadata.hold_manifest(request.route.name, name) else None
     if found is None:
         what = "manifest" if isinstance(name, Digest) else "tag"
         detail = {"name": request.route.name, "reference": str(name)}

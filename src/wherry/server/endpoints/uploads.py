@@ -106,8 +106,7 @@ async def _take_whole(registry: Registry, request: Request, digest: Digest) -> A
                 f"the {length} bytes that came have digest {found}, not {digest}",
                 detail={"expected": str(digest), "actual": str(found), "size": length},
             )
-        await registry.blobs.keep(digest, content)
-        await registry.metadata.link_blob(name, digest, length)
+        await _keep(registry, name, digest, content)
         return _created(name, digest)
     session = await registry.sessions.begin(name, digest.algorithm)
     async with registry.sessions.held(name, session.record.id):
@@ -119,6 +118,15 @@ async def _take_whole(registry: Registry, request: Request, digest: Digest) -> A
                 await registry.sessions.cancel(session)
             raise
     return _created(name, digest)
+
+
+async def _keep(registry: Registry, name: str, digest: Digest, content: bytes) -> None:
+    """The bytes first, then the row; and again, if the collector took the bytes in between."""
+    size = len(content)
+    while True:
+        await registry.blobs.keep(digest, content)
+        if await registry.metadata.link_blob(name, digest, size, stored=lambda: registry.blobs.stored(digest, size)):
+            return
 
 
 def _digest(request: Request, parameter: str) -> Digest | None:

@@ -3,12 +3,11 @@
 Spec: distribution-spec 1.1, "Pushing", "Content Management".
 """
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, select, update
+from sqlalchemy import Connection, Select, bindparam, case, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from wherry.oci.descriptor import Descriptor
@@ -18,8 +17,11 @@ from wherry.oci.document import encode
 from wherry.oci.errors import BlobUnknown, Denied, ManifestUnknown, PreconditionFailed, RegistryError, SizeInvalid
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
+from wherry.server.metadata.moment import Moment
 from wherry.server.metadata.protocol import Need, Push, Role, UploadRecord
+from wherry.server.metadata.reviews import Kind, ask, ask_for_needs
 from wherry.server.metadata.schema import (
+    BlobState,
     blobs,
     manifest_blobs,
     manifest_children,
@@ -38,6 +40,8 @@ __all__ = [
     "delete_manifest",
     "delete_tag",
     "forget_uploads",
+    "hold_blob",
+    "hold_manifest",
     "link_blob",
     "mount_blob",
     "push_manifest",
@@ -47,60 +51,94 @@ __all__ = [
 _MANY = 500  # parameters of one statement; SQLite allows far more, PostgreSQL plans better with fewer
 
 
-def link_blob(connection: Connection, repository: str, digest: Digest, size: int, upload: str | None) -> None:
-    """Record a blob whose bytes are stored, and give it to a repository."""
-    now = _now()
-    row = {"digest": packed(digest), "size": size, "stored": now}
-    recorded = insert(blobs).values(row)
-    connection.execute(recorded.on_conflict_do_update(index_elements=["digest"], set_={"size": size}))
-    _link(connection, _repository(connection, repository), digest)
+def link_blob(
+    connection: Connection,
+    at: Moment,
+    repository: str,
+    digest: Digest,
+    size: int,
+    *,
+    upload: str | None,
+    stored: Callable[[], bool],
+) -> bool:
+    """Record a blob whose bytes are stored, and give it to a repository; False if they were collected meanwhile.
+
+    Bytes go in the transaction that proves that nobody wants them, and not in this one. So what `stored` sees here stays.
+    """
+    if not stored():
+        return False
+    row = {"digest": packed(digest), "size": size, "stored": at.now}
+    live = {"size": size, "state": BlobState.LIVE.value, "epoch": blobs.c.epoch + 1}
+    connection.execute(insert(blobs).values(row).on_conflict_do_update(index_elements=["digest"], set_=live))
+    _link(connection, at, _repository(connection, at, repository), digest)
     if upload is not None:
-        finished = update(uploads).where(uploads.c.id == upload).values(finished=packed(digest), touched=now)
+        finished = update(uploads).where(uploads.c.id == upload).values(finished=packed(digest), touched=at.now)
         connection.execute(finished)
+    return True
 
 
-def mount_blob(connection: Connection, repository: str, digest: Digest, origin: str | None) -> bool:
+def mount_blob(connection: Connection, at: Moment, repository: str, digest: Digest, origin: str | None) -> bool:
     """Give a repository what another one holds."""
-    held = _holders(digest)
+    held = _holders(digest).where(blobs.c.state == BlobState.LIVE.value)
     if origin is not None:
         held = held.where(repositories.c.name == origin)
     if connection.execute(held.limit(1)).first() is None:
         return False
-    _link(connection, _repository(connection, repository), digest)
+    _link(connection, at, _repository(connection, at, repository), digest)
     return True
 
 
-def unlink_blob(connection: Connection, repository: str, digest: Digest) -> None:
+def hold_blob(connection: Connection, at: Moment, repository: str, digest: Digest) -> bool:
+    """Keep for a while what a client was told is there; False if it is not."""
+    found = connection.execute(
+        _holders(digest).where(repositories.c.name == repository, blobs.c.state == BlobState.LIVE.value)
+    ).first()
+    if found is not None:
+        _link(connection, at, found.repository_id, digest)
+    return found is not None
+
+
+def hold_manifest(connection: Connection, at: Moment, repository: str, digest: Digest) -> bool:
+    """The same for a manifest; the review that finds the lease comes again when it has ended."""
+    scope = select(repositories.c.id).where(repositories.c.name == repository).scalar_subquery()
+    mine = (manifests.c.repository_id == scope) & (manifests.c.digest == packed(digest))
+    return bool(connection.execute(update(manifests).where(mine).values(leased=at.leased)).rowcount)
+
+
+def unlink_blob(connection: Connection, at: Moment, repository: str, digest: Digest) -> None:
     """Take a blob away from a repository, unless a manifest there needs it."""
     found = connection.execute(_holders(digest).where(repositories.c.name == repository)).first()
     if found is None:
         raise BlobUnknown("the repository does not hold this blob", detail={"digest": str(digest)})
     users = select(manifests.c.digest).join(manifest_blobs).where(manifest_blobs.c.digest == packed(digest))
-    _refuse_if_needed(connection, users.where(manifests.c.repository_id == found.repository_id), "blob")
+    here = manifest_blobs.c.repository_id == found.repository_id
+    _refuse_if_needed(connection, users.where(here), "blob")
     link = (repository_blobs.c.repository_id == found.repository_id) & (repository_blobs.c.blob_id == found.blob_id)
     connection.execute(delete(repository_blobs).where(link))
+    ask(connection, Kind.BLOB, 0, packed(digest), at.reviewed)
 
 
-def push_manifest(connection: Connection, repository: str, push: Push) -> None:
+def push_manifest(connection: Connection, at: Moment, repository: str, push: Push) -> None:
     """Store a manifest with its edges, if all that it demands is there, and move its tags to it."""
-    repository_id = _repository(connection, repository)
+    repository_id = _repository(connection, at, repository)
     _check_condition(connection, repository_id, push)
     _check_needs(connection, repository_id, push.needs, repository)
-    manifest_id = _store_manifest(connection, repository_id, push)
-    now = _now()
+    manifest_id = _store_manifest(connection, at, repository_id, push)
+    if at.untagged is not None:
+        _review_untagged(connection, at, repository_id, manifest_id, push)
     for tag in push.tags:
         row = {"repository_id": repository_id, "name": str(tag), "manifest_id": manifest_id}
-        moved = insert(tags).values(row | {"created": now, "moved": now})
+        moved = insert(tags).values(row | {"created": at.now, "moved": at.now})
         connection.execute(
             moved.on_conflict_do_update(
                 index_elements=["repository_id", "name"],
-                set_={"manifest_id": manifest_id, "moved": now},
+                set_={"manifest_id": manifest_id, "moved": at.now},
                 where=tags.c.manifest_id != manifest_id,
             )
         )
 
 
-def delete_manifest(connection: Connection, repository: str, digest: Digest) -> None:
+def delete_manifest(connection: Connection, at: Moment, repository: str, digest: Digest) -> None:
     """Remove a manifest and, by cascade, its tags and edges; unless an index needs it."""
     found = connection.execute(
         select(manifests.c.id, manifests.c.repository_id)
@@ -110,21 +148,31 @@ def delete_manifest(connection: Connection, repository: str, digest: Digest) -> 
     if found is None:
         raise ManifestUnknown("no such manifest", detail={"name": repository, "reference": str(digest)})
     parents = select(manifests.c.digest).join(manifest_children).where(manifest_children.c.digest == packed(digest))
-    _refuse_if_needed(connection, parents.where(manifests.c.repository_id == found.repository_id), "manifest")
+    here = manifest_children.c.repository_id == found.repository_id
+    _refuse_if_needed(connection, parents.where(here), "manifest")
+    ask_for_needs(connection, at, found.repository_id, found.id)
     connection.execute(delete(manifests).where(manifests.c.id == found.id))
 
 
-def delete_tag(connection: Connection, repository: str, tag: Tag) -> None:
+def delete_tag(connection: Connection, at: Moment, repository: str, tag: Tag) -> None:
     """Remove a tag alone."""
     scope = select(repositories.c.id).where(repositories.c.name == repository).scalar_subquery()
-    removed = connection.execute(delete(tags).where(tags.c.repository_id == scope, tags.c.name == str(tag)))
-    if not removed.rowcount:
+    mine = (tags.c.repository_id == scope) & (tags.c.name == str(tag))
+    found = connection.execute(
+        select(manifests.c.repository_id, manifests.c.digest)
+        .join(tags, tags.c.manifest_id == manifests.c.id)
+        .where(mine)
+    ).first()
+    if found is None:
         raise ManifestUnknown("no such tag", detail={"name": repository, "reference": str(tag)})
+    connection.execute(delete(tags).where(mine))
+    if at.untagged is not None:
+        ask(connection, Kind.MANIFEST, found.repository_id, found.digest, at.untagged)
 
 
-def begin_upload(connection: Connection, record: UploadRecord) -> None:
+def begin_upload(connection: Connection, at: Moment, record: UploadRecord) -> None:
     """Remember an upload."""
-    row = {"id": record.id, "repository": record.repository, "algorithm": record.algorithm, "touched": _now()}
+    row = {"id": record.id, "repository": record.repository, "algorithm": record.algorithm, "touched": at.now}
     connection.execute(insert(uploads).values(row))
 
 
@@ -134,20 +182,20 @@ def forget_uploads(connection: Connection, identifiers: Sequence[str]) -> None:
         connection.execute(delete(uploads).where(uploads.c.id.in_(some)))
 
 
-def _now() -> int:
-    return int(time.time())
-
-
 def _batches(items: Iterable[Any]) -> Iterable[list[Any]]:
     remaining = iter(items)
     while batch := list(islice(remaining, _MANY)):
         yield batch
 
 
-def _repository(connection: Connection, name: str) -> int:
+def _repository(connection: Connection, at: Moment, name: str) -> int:
     """The row of a repository, made if it is not there."""
-    connection.execute(insert(repositories).values(name=name, created=_now()).on_conflict_do_nothing())
-    return int(connection.execute(select(repositories.c.id).where(repositories.c.name == name)).scalar_one())
+    by_name = select(repositories.c.id).where(repositories.c.name == name)
+    found = connection.execute(by_name).scalar()
+    if found is None:
+        connection.execute(insert(repositories).values(name=name, created=at.now))
+        found = connection.execute(by_name).scalar_one()
+    return int(found)
 
 
 def _holders(digest: Digest) -> Select[tuple[int, int]]:
@@ -159,10 +207,33 @@ def _holders(digest: Digest) -> Select[tuple[int, int]]:
     )
 
 
-def _link(connection: Connection, repository_id: int, digest: Digest) -> None:
+def _link(connection: Connection, at: Moment, repository_id: int, digest: Digest) -> None:
+    """Give a blob to a repository, and keep it there until a manifest that needs it has had time to come."""
     blob_id = select(blobs.c.id).where(blobs.c.digest == packed(digest)).scalar_subquery()
-    row = {"repository_id": repository_id, "blob_id": blob_id, "linked": _now()}
-    connection.execute(insert(repository_blobs).values(row).on_conflict_do_nothing())
+    row = {"repository_id": repository_id, "blob_id": blob_id, "linked": at.now, "leased": at.leased}
+    linked = insert(repository_blobs).values(row)
+    longer = case(
+        (linked.excluded.leased > repository_blobs.c.leased, linked.excluded.leased), else_=repository_blobs.c.leased
+    )
+    connection.execute(
+        linked.on_conflict_do_update(index_elements=["repository_id", "blob_id"], set_={"leased": longer})
+    )
+    ask(connection, Kind.LINK, repository_id, packed(digest), at.leased)
+
+
+def _review_untagged(connection: Connection, at: Moment, repository_id: int, manifest_id: int, push: Push) -> None:
+    """Whatever a push leaves without a tag is reviewed: what its tags pointed at before, or itself."""
+    if not push.tags:
+        ask(connection, Kind.MANIFEST, repository_id, packed(push.manifest.digest), max(at.untagged or 0, at.leased))
+        return
+    left = (
+        select(manifests.c.digest)
+        .join(tags, tags.c.manifest_id == manifests.c.id)
+        .where(tags.c.repository_id == repository_id, tags.c.name.in_([str(tag) for tag in push.tags]))
+        .where(manifests.c.id != manifest_id)
+    )
+    for digest in connection.execute(left.distinct()).scalars():
+        ask(connection, Kind.MANIFEST, repository_id, digest, at.untagged or 0)
 
 
 def _refuse_if_needed(connection: Connection, users: Select[tuple[bytes]], what: str) -> None:
@@ -223,7 +294,7 @@ def _other_size(content: Descriptor, size: int) -> SizeInvalid:
 _blob_sizes = (
     select(blobs.c.digest, blobs.c.size)
     .join(repository_blobs)
-    .where(repository_blobs.c.repository_id == bindparam("repository"))
+    .where(repository_blobs.c.repository_id == bindparam("repository"), blobs.c.state == BlobState.LIVE.value)
     .where(blobs.c.digest.in_(bindparam("digests", expanding=True)))
 )
 _manifest_sizes = (
@@ -243,15 +314,16 @@ def _sizes(
     }
 
 
-def _store_manifest(connection: Connection, repository_id: int, push: Push) -> int:
-    """The row of the manifest, made with its edges if it is not there."""
+def _store_manifest(connection: Connection, at: Moment, repository_id: int, push: Push) -> int:
+    """The row of the manifest, made with its edges if it is not there; kept for a while either way."""
     mine = (manifests.c.repository_id == repository_id) & (manifests.c.digest == packed(push.manifest.digest))
     found = connection.execute(select(manifests.c.id).where(mine)).scalar()
     if found is not None:
+        connection.execute(update(manifests).where(mine).values(leased=at.leased))
         return int(found)
-    row = _manifest_row(push.manifest) | {"repository_id": repository_id}
+    row = _manifest_row(push.manifest) | {"repository_id": repository_id, "pushed": at.now, "leased": at.leased}
     manifest_id = int(connection.execute(insert(manifests).values(row).returning(manifests.c.id)).scalar_one())
-    _store_edges(connection, manifest_id, push.needs)
+    _store_edges(connection, manifest_id, repository_id, push.needs)
     return manifest_id
 
 
@@ -261,7 +333,6 @@ def _manifest_row(manifest: Manifest) -> dict[str, Any]:
         "digest": packed(manifest.digest),
         "media_type": manifest.media_type,
         "size": len(manifest.content),
-        "pushed": _now(),
         "subject": None if view.subject is None else packed(view.subject.digest),
         "artifact_type": view.artifact_type,
         "referrer": None if view.subject is None else _referrer(manifest),
@@ -280,10 +351,15 @@ def _referrer(manifest: Manifest) -> bytes:
     return encode(document)
 
 
-def _store_edges(connection: Connection, manifest_id: int, needs: Sequence[Need]) -> None:
+def _store_edges(connection: Connection, manifest_id: int, repository_id: int, needs: Sequence[Need]) -> None:
     edges: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for position, need in enumerate(needs):
-        row = {"manifest_id": manifest_id, "position": position, "digest": packed(need.descriptor.digest)}
+        row = {
+            "manifest_id": manifest_id,
+            "repository_id": repository_id,
+            "position": position,
+            "digest": packed(need.descriptor.digest),
+        }
         if need.role is Role.CHILD:
             edges[True].append(row)
         else:

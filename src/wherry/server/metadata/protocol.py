@@ -4,7 +4,7 @@ A repository comes into being with the first content that is committed in it. Ev
 see happens in one transaction, and the call returns when that transaction is as durable as the policy promises.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -15,7 +15,7 @@ from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 from wherry.oci.wire.conditions import Condition
 
-__all__ = ["Metadata", "Need", "Push", "Referrer", "Role", "StoredManifest", "UploadRecord"]
+__all__ = ["Metadata", "Need", "Push", "Referrer", "Role", "StoredManifest", "UploadRecord", "UploadState"]
 
 
 class Role(Enum):
@@ -75,6 +75,14 @@ class UploadRecord:
     finished: Digest | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class UploadState:
+    """An upload that goes on, and when it was begun (seconds since the epoch)."""
+
+    record: UploadRecord
+    begun: int
+
+
 class Metadata(Protocol):
     """Reads see everything that was committed before they were called. Times are seconds since the epoch."""
 
@@ -83,6 +91,12 @@ class Metadata(Protocol):
 
     async def blob_size(self, repository: str, digest: Digest) -> int | None:
         """The size of a blob that the repository holds."""
+
+    async def hold_blob(self, repository: str, digest: Digest) -> int | None:
+        """The same for a client that may rely on it: then it is kept for the time of a lease, needed or not."""
+
+    async def hold_manifest(self, repository: str, digest: Digest) -> bool:
+        """Keep a manifest for the time of a lease, tagged or not; False if it is not there."""
 
     async def tags(self, repository: str, after: str, limit: int) -> list[str] | None:
         """Tags behind `after` in byte order; None if there is no such repository."""
@@ -95,8 +109,14 @@ class Metadata(Protocol):
     ) -> list[Referrer]:
         """Manifests with this subject, the first pushed first, behind position `after`."""
 
-    async def link_blob(self, repository: str, digest: Digest, size: int, *, upload: str | None = None) -> None:
-        """Give a blob, whose bytes are stored, to a repository; `upload` is the session that brought it."""
+    async def link_blob(
+        self, repository: str, digest: Digest, size: int, *, stored: Callable[[], bool], upload: str | None = None
+    ) -> bool:
+        """Give a blob, whose bytes are stored, to a repository; `upload` is the session that brought it.
+
+        `stored` is asked in the transaction whether the bytes are there. If not, the collector has taken them in the
+        meantime: then nothing happens, and the answer is False.
+        """
 
     async def mount_blob(self, repository: str, digest: Digest, origin: str | None) -> bool:
         """Give a repository a blob that `origin` holds (None: that any repository holds); False if it does not."""
@@ -143,6 +163,9 @@ class Metadata(Protocol):
 
     async def uploads_before(self, moment: float) -> list[str]:
         """Uploads that were begun, or finished, before a moment."""
+
+    async def uploads(self) -> list[UploadState]:
+        """Uploads that are not finished, the first begun first."""
 
     async def close(self) -> None:
         """Finish what was begun, and let go of the database."""

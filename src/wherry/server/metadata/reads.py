@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.dialects import sqlite
 
-from wherry.server.metadata.schema import blobs, manifests, repositories, repository_blobs, tags, uploads
+from wherry.server.metadata.schema import BlobState, blobs, manifests, repositories, repository_blobs, tags, uploads
 
-__all__ = ["BLOB", "MANIFEST_BY_DIGEST", "MANIFEST_BY_TAG", "REFERRERS", "REFERRERS_OF_TYPE", "REPOSITORIES"]
-__all__ += ["REPOSITORY", "TAGS", "UPLOAD", "UPLOADS_BEFORE", "Read"]
+__all__ = ["BLOB", "LEASE", "MANIFEST_BY_DIGEST", "MANIFEST_BY_TAG", "REFERRERS", "REFERRERS_OF_TYPE", "REPOSITORIES"]
+__all__ += ["REPOSITORY", "TAGS", "UPLOAD", "UPLOADS", "UPLOADS_BEFORE", "Read"]
 
 
 class Read:
@@ -51,10 +51,16 @@ MANIFEST_BY_TAG = Read(
 )
 MANIFEST_BY_DIGEST = Read(_manifest.select_from(repositories.join(manifests)).where(manifests.c.digest == _digest))
 
+LEASE = Read(
+    select(manifests.c.leased)
+    .select_from(repositories.join(manifests))
+    .where(repositories.c.name == _repository, manifests.c.digest == _digest)
+)
+
 BLOB = Read(
-    select(blobs.c.size)
+    select(blobs.c.size, repository_blobs.c.leased)
     .select_from(repositories.join(repository_blobs).join(blobs))
-    .where(repositories.c.name == _repository, blobs.c.digest == _digest)
+    .where(repositories.c.name == _repository, blobs.c.digest == _digest, blobs.c.state == BlobState.LIVE.value)
 )
 
 REPOSITORY = Read(select(repositories.c.id).where(repositories.c.name == _repository))
@@ -82,5 +88,10 @@ UPLOAD = Read(
     select(uploads.c.id, uploads.c.repository, uploads.c.algorithm, uploads.c.finished).where(
         uploads.c.id == bindparam("id")
     )
+)
+UPLOADS = Read(
+    select(uploads.c.id, uploads.c.repository, uploads.c.algorithm, uploads.c.touched)
+    .where(uploads.c.finished.is_(None))
+    .order_by(uploads.c.touched)
 )
 UPLOADS_BEFORE = Read(select(uploads.c.id).where(uploads.c.touched < bindparam("moment")))

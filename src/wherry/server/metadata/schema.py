@@ -5,6 +5,8 @@ PostgreSQL's "C"). Edges name their target by digest, not by row: a target may b
 digest who needs something.
 """
 
+from enum import Enum
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -21,7 +23,9 @@ from sqlalchemy import (
 from wherry.oci.digest import Digest
 
 __all__ = [
+    "BlobState",
     "blobs",
+    "jobs",
     "manifest_blobs",
     "manifest_children",
     "manifests",
@@ -29,6 +33,7 @@ __all__ = [
     "packed",
     "repositories",
     "repository_blobs",
+    "reviews",
     "tags",
     "unpacked",
     "uploads",
@@ -51,6 +56,8 @@ blobs = Table(
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
     Column("stored", BigInteger, nullable=False),
+    Column("state", String, nullable=False, server_default="live"),  # a `BlobState`
+    Column("epoch", Integer, nullable=False, server_default="0"),  # counts how often `state` changed
 )
 
 repository_blobs = Table(
@@ -59,6 +66,7 @@ repository_blobs = Table(
     Column("repository_id", ForeignKey(repositories.c.id, ondelete="CASCADE"), primary_key=True),
     Column("blob_id", ForeignKey(blobs.c.id), primary_key=True),
     Column("linked", BigInteger, nullable=False),
+    Column("leased", BigInteger, nullable=False, server_default="0"),  # until then it stays, needed or not
     Index("repository_blobs_by_blob", "blob_id"),
     sqlite_with_rowid=False,
 )
@@ -76,6 +84,7 @@ manifests = Table(
     Column("artifact_type", String),
     Column("referrer", LargeBinary),  # the descriptor that the list of referrers shows; only with a subject
     Column("content", LargeBinary, nullable=False),
+    Column("leased", BigInteger, nullable=False, server_default="0"),  # until then it stays, tagged or not
     UniqueConstraint("repository_id", "digest", name="manifests_by_digest"),
 )
 Index(
@@ -96,7 +105,8 @@ manifest_blobs = Table(
     Column("role", String, nullable=False),
     Column("media_type", String, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Index("manifest_blobs_by_digest", "digest"),
+    Column("repository_id", Integer, nullable=False, server_default="0"),  # the manifest's own, for the index
+    Index("manifest_blobs_by_digest", "digest", "repository_id"),
     sqlite_with_rowid=False,
 )
 
@@ -106,7 +116,8 @@ manifest_children = Table(
     Column("manifest_id", ForeignKey(manifests.c.id, ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("digest", LargeBinary, nullable=False),
-    Index("manifest_children_by_digest", "digest"),
+    Column("repository_id", Integer, nullable=False, server_default="0"),
+    Index("manifest_children_by_digest", "digest", "repository_id"),
     sqlite_with_rowid=False,
 )
 
@@ -132,6 +143,37 @@ uploads = Table(
     Column("touched", BigInteger, nullable=False),
     Index("uploads_by_touched", "touched"),
 )
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("kind", String, primary_key=True),  # a `Kind`
+    Column("repository_id", Integer, primary_key=True),  # 0 for a blob that no repository holds
+    Column("digest", LargeBinary, primary_key=True),
+    Column("due", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Index("reviews_by_due", "kind", "due"),
+    sqlite_with_rowid=False,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+
+
+class BlobState(Enum):
+    """What a blob's row says of its bytes; whoever reads takes what is live alone."""
+
+    LIVE = "live"
+    DELETING = "deleting"
+    """No repository holds it, and its bytes are about to go, or gone."""
+    DAMAGED = "damaged"
+    """Its bytes are lost or wrong; the next push brings it back."""
+
 
 _CODES = {"sha256": b"\x01", "sha512": b"\x02"}
 _ALGORITHMS = {code[0]: algorithm for algorithm, code in _CODES.items()}

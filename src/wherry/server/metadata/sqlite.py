@@ -1,60 +1,34 @@
-"""Metadata in one SQLite file, in WAL mode.
+"""Metadata in one SQLite file: reads on the event loop, changes in the writer's thread."""
 
-Reads run where they are called, on the event loop, on a connection of their own: with WAL they wait for nobody. Writes
-go to the writer's thread.
-"""
-
-import os
-import sqlite3
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Self
-
-from sqlalchemy import URL, Engine, NullPool, create_engine, event
-from sqlalchemy.pool import ConnectionPoolEntry
+from collections.abc import Callable, Sequence
 
 from wherry.oci.digest import Digest
-from wherry.oci.errors import StoreError
 from wherry.oci.reference import Tag
 from wherry.server.metadata import changes, reads
+from wherry.server.metadata.database import Database
 from wherry.server.metadata.hot import Hot
-from wherry.server.metadata.migrations import migrate
-from wherry.server.metadata.protocol import Push, Referrer, StoredManifest, UploadRecord
+from wherry.server.metadata.moment import Keeping, Moment
+from wherry.server.metadata.protocol import Push, Referrer, StoredManifest, UploadRecord, UploadState
 from wherry.server.metadata.schema import packed, unpacked
-from wherry.server.metadata.writer import Writer
 
 __all__ = ["SQLiteMetadata"]
 
-_BUSY = 10_000  # milliseconds to wait for another process that writes
 _HOT = 64 * 1024 * 1024
 _ROW = 200  # bytes that a kept answer takes beside its content, about
 
 
 class SQLiteMetadata:
-    """Everything in one file. `close` it."""
+    """`close` it, and the database is closed."""
 
-    def __init__(self, engine: Engine, reader: sqlite3.Connection, *, durable: bool) -> None:
-        self._engine = engine
-        self._reader = reader
-        self._writer = Writer(engine, durable=durable)
-        self._hot = Hot(self._writer.commits, _HOT)
+    def __init__(self, database: Database, keeping: Keeping) -> None:
+        self._database = database
+        self._keeping = keeping
+        self._reader = database.reader
+        self._writer = database.writer
+        self._hot = Hot(database.version, _HOT)
 
-    @classmethod
-    def open(cls, path: Path, *, durable: bool) -> Self:
-        """Open the database, made or brought to the newest schema first. Blocks for that long.
-
-        Raises:
-            StoreError: it is not a database of ours, or a newer wherry made it; or this user may not write it.
-        """
-        if path.exists() and not os.access(path, os.R_OK | os.W_OK):  # SQLite would start, and refuse the first push
-            raise StoreError(f"{path} cannot be read and written by this user", hint="run the registry as its owner")
-        location = URL.create("sqlite", database=str(path))  # not parsed from a text: a path may have `?` and `#` in it
-        engine = create_engine(location, poolclass=NullPool, connect_args={"check_same_thread": False})
-        event.listen(engine, "connect", _prepare)
-        migrate(engine)
-        reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        reader.execute("PRAGMA query_only=ON")
-        return cls(engine, reader, durable=durable)
+    def _now(self) -> Moment:
+        return self._keeping.at(self._database.clock())
 
     async def manifest(self, repository: str, name: Tag | Digest) -> StoredManifest | None:
         key = (repository, name)
@@ -73,14 +47,37 @@ class SQLiteMetadata:
         return None if row is None else StoredManifest(unpacked(row[0]), row[1], row[2])
 
     async def blob_size(self, repository: str, digest: Digest) -> int | None:
+        found = self._held_blob(repository, digest)
+        return None if found is None else found[0]
+
+    async def hold_blob(self, repository: str, digest: Digest) -> int | None:
+        found = self._held_blob(repository, digest)
+        if found is None:
+            return None
+        size, leased = found
+        if leased - self._database.clock() > self._keeping.lease / 2:  # a write for each half of a lease, at most
+            return size
+        at = self._now()
+        held = await self._writer.run(lambda it: changes.hold_blob(it, at, repository, digest), promised=False)
+        return size if held else None
+
+    async def hold_manifest(self, repository: str, digest: Digest) -> bool:
+        row = reads.LEASE.one(self._reader, repository=repository, digest=packed(digest))
+        if row is None:
+            return False
+        # Without the policy no manifest goes by itself; with it, a write for each half of a lease at most.
+        if self._keeping.untagged is None or row[0] - self._database.clock() > self._keeping.lease / 2:
+            return True
+        at = self._now()
+        return await self._writer.run(lambda it: changes.hold_manifest(it, at, repository, digest), promised=False)
+
+    def _held_blob(self, repository: str, digest: Digest) -> tuple[int, int] | None:
         key = (repository, digest, "blob")
-        size = self._hot.get(key)
-        if size is Hot.MISSING:
-            row = reads.BLOB.one(self._reader, repository=repository, digest=packed(digest))
-            size = None if row is None else row[0]
-            self._hot.put(key, size, _ROW)
-        stored: int | None = size
-        return stored
+        found: tuple[int, int] | None = self._hot.get(key)
+        if found is Hot.MISSING:
+            found = reads.BLOB.one(self._reader, repository=repository, digest=packed(digest))
+            self._hot.put(key, found, _ROW)
+        return found
 
     async def tags(self, repository: str, after: str, limit: int) -> list[str] | None:
         row = reads.REPOSITORY.one(self._reader, repository=repository)
@@ -101,23 +98,33 @@ class SQLiteMetadata:
             rows = reads.REFERRERS_OF_TYPE.all(self._reader, **page, artifact_type=artifact_type)
         return [Referrer(position, descriptor) for position, descriptor in rows]
 
-    async def link_blob(self, repository: str, digest: Digest, size: int, *, upload: str | None = None) -> None:
-        await self._writer.run(lambda connection: changes.link_blob(connection, repository, digest, size, upload))
+    async def link_blob(
+        self, repository: str, digest: Digest, size: int, *, stored: Callable[[], bool], upload: str | None = None
+    ) -> bool:
+        at = self._now()
+        return await self._writer.run(
+            lambda it: changes.link_blob(it, at, repository, digest, size, upload=upload, stored=stored)
+        )
 
     async def mount_blob(self, repository: str, digest: Digest, origin: str | None) -> bool:
-        return await self._writer.run(lambda connection: changes.mount_blob(connection, repository, digest, origin))
+        at = self._now()
+        return await self._writer.run(lambda it: changes.mount_blob(it, at, repository, digest, origin))
 
     async def unlink_blob(self, repository: str, digest: Digest) -> None:
-        await self._writer.run(lambda connection: changes.unlink_blob(connection, repository, digest))
+        at = self._now()
+        await self._writer.run(lambda it: changes.unlink_blob(it, at, repository, digest))
 
     async def push_manifest(self, repository: str, push: Push) -> None:
-        await self._writer.run(lambda connection: changes.push_manifest(connection, repository, push))
+        at = self._now()
+        await self._writer.run(lambda it: changes.push_manifest(it, at, repository, push))
 
     async def delete_manifest(self, repository: str, digest: Digest) -> None:
-        await self._writer.run(lambda connection: changes.delete_manifest(connection, repository, digest))
+        at = self._now()
+        await self._writer.run(lambda it: changes.delete_manifest(it, at, repository, digest))
 
     async def delete_tag(self, repository: str, tag: Tag) -> None:
-        await self._writer.run(lambda connection: changes.delete_tag(connection, repository, tag))
+        at = self._now()
+        await self._writer.run(lambda it: changes.delete_tag(it, at, repository, tag))
 
     async def upload(self, identifier: str) -> UploadRecord | None:
         row = reads.UPLOAD.one(self._reader, id=identifier)
@@ -127,23 +134,20 @@ class SQLiteMetadata:
         return UploadRecord(name, repository, algorithm, None if finished is None else unpacked(finished))
 
     async def begin_upload(self, record: UploadRecord) -> None:
-        await self._writer.run(lambda connection: changes.begin_upload(connection, record), promised=False)
+        at = self._now()
+        await self._writer.run(lambda it: changes.begin_upload(it, at, record), promised=False)
 
     async def forget_uploads(self, identifiers: Sequence[str]) -> None:
-        await self._writer.run(lambda connection: changes.forget_uploads(connection, identifiers), promised=False)
+        await self._writer.run(lambda it: changes.forget_uploads(it, identifiers), promised=False)
 
     async def uploads_before(self, moment: float) -> list[str]:
         return [name for (name,) in reads.UPLOADS_BEFORE.all(self._reader, moment=int(moment))]
 
+    async def uploads(self) -> list[UploadState]:
+        return [
+            UploadState(UploadRecord(name, repository, algorithm), touched)
+            for name, repository, algorithm, touched in reads.UPLOADS.all(self._reader)
+        ]
+
     async def close(self) -> None:
-        await self._writer.close()
-        self._reader.close()
-        self._engine.dispose()
-
-
-def _prepare(driver: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-    """Every connection: we begin transactions ourselves (the driver would begin them too late)."""
-    driver.isolation_level = None
-    driver.execute("PRAGMA journal_mode=WAL")
-    driver.execute("PRAGMA foreign_keys=ON")
-    driver.execute(f"PRAGMA busy_timeout={_BUSY}")
+        await self._database.close()

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from wherry.oci.errors import Unavailable
+from wherry.server.points import Point, Reached, pass_by
 
 __all__ = ["Change", "Writer"]
 
@@ -38,17 +39,13 @@ class _Job:
 class Writer:
     """`close` it when nothing calls it any more."""
 
-    def __init__(self, engine: Engine, *, durable: bool) -> None:
+    def __init__(self, engine: Engine, *, durable: bool, reached: Reached = pass_by) -> None:
         self._connection = engine.connect()  # here, so that whoever opens the registry hears of trouble
         self._durable = durable
-        self._commits = 0
+        self._reached = reached
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="wherry-writer", daemon=True)
         self._thread.start()
-
-    def commits(self) -> int:
-        """How many transactions have been committed so far; counted before their callers hear of it."""
-        return self._commits
 
     async def run(self, change: Change[T], *, promised: bool = True) -> T:
         """Run `change` in a transaction; return what it returns, once that is committed.
@@ -94,10 +91,12 @@ class Writer:
         try:
             driver.execute(f"PRAGMA synchronous={'FULL' if promised else 'NORMAL' if self._durable else 'OFF'}")
             driver.execute("BEGIN IMMEDIATE")
+            self._reached(Point.BEGUN)
             for job in jobs:
                 _run(job, connection, driver)
+            self._reached(Point.CHANGED)
             driver.execute("COMMIT")
-            self._commits += 1
+            self._reached(Point.COMMITTED)
         except sqlite3.Error as error:  # the disk is full, or broken: nothing of the batch has happened
             if driver.in_transaction:
                 driver.execute("ROLLBACK")

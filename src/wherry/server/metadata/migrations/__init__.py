@@ -5,13 +5,14 @@ from threading import Lock
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
 from wherry.oci.errors import StoreError
 
-__all__ = ["migrate"]
+__all__ = ["check_version", "migrate"]
 
 
 _one_at_a_time = Lock()  # Alembic keeps the migration that runs in a global
@@ -28,8 +29,8 @@ def migrate(engine: Engine) -> None:
         with _one_at_a_time, engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             _check(connection)
-            configuration = Config(attributes={"connection": connection})
-            configuration.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+            configuration = _configuration()
+            configuration.attributes["connection"] = connection
             command.upgrade(configuration, "head")
             connection.commit()
     except CommandError as error:
@@ -39,6 +40,31 @@ def migrate(engine: Engine) -> None:
             f"{place} cannot be used as a registry's database: {error.orig}",
             hint="choose another folder, or mend that file",
         ) from error
+
+
+def check_version(engine: Engine) -> None:
+    """Whether a database, which somebody else is using, has the schema that this wherry knows.
+
+    Raises:
+        StoreError: it has another.
+    """
+    place = engine.url.database
+    try:
+        with engine.connect() as connection:
+            _check(connection)
+            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    except DatabaseError as error:
+        raise StoreError(f"{place} cannot be used as a registry's database: {error.orig}") from error
+    if found != ScriptDirectory.from_config(_configuration()).get_current_head():
+        raise StoreError(
+            f"{place} is in use by a server of another version of wherry", hint="stop it, or use its own wherry"
+        )
+
+
+def _configuration() -> Config:
+    configuration = Config()
+    configuration.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return configuration
 
 
 def _check(connection: Connection) -> None:

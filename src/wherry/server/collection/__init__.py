@@ -1,0 +1,1 @@
+"""What nobody needs any more goes, while the registry works."""
