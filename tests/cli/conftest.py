@@ -34,6 +34,8 @@ def wherry(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in ("REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("WHERRY_CERTS_D", "WHERRY_REGISTRIES_CONF"):
+        monkeypatch.setenv(name, "")
 
     async def run(*arguments: object) -> Done:
         capfdbinary.readouterr()

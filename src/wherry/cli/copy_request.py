@@ -124,9 +124,11 @@ async def asked_of(pairs: Sequence[Pair], places: Places) -> list[Asked | tuple[
     """
     asked: list[Asked | tuple[Pair, WherryError]] = []
     taken: dict[str, Pair] = {}
+    written = {pair.target.whole for pair in pairs}
     for pair in pairs:
-        source = places.store(pair.origin)
         try:
+            # what is written to must be asked itself what it has, and not its mirrors
+            source = places.store(pair.origin) if pair.origin.whole in written else places.source(pair.origin)
             name = await pair.origin.name(source)
         except WherryError as error:
             asked.append((pair, error))

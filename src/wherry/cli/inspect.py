@@ -46,14 +46,14 @@ def inspect(reference: str, *, as_json: bool, raw: bool, insecure: bool) -> None
 
 async def _manifest(location: Location, *, insecure: bool) -> Manifest:
     async with open_client(insecure=insecure) as client:
-        source = location.open(client)
+        source = location.open(client.mirrored)
         return await source.manifest(await location.name(source))
 
 
 async def _look(location: Location, *, insecure: bool) -> tuple[str, Inspection]:
     """What is there, and its place with the name that was meant."""
     async with open_client(insecure=insecure) as client:
-        source = location.open(client)
+        source = location.open(client.mirrored)
         name = await location.name(source)
         place = location if isinstance(name, Digest) else location.at(name)
         return str(place), await look(source, name)

@@ -140,13 +140,15 @@ async def listening(
 
 
 @asynccontextmanager
-async def front(registry: str, answer: Answer = lambda _: None, *, early: Answer | None = None) -> AsyncIterator[Stub]:
+async def front(
+    registry: str, answer: Answer = lambda _: None, *, early: Answer | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Stub]:
     """Stand in front of a registry: what `answer` gives None for goes there, and the registry's answer comes back."""
 
     async def handed_on(asked: Asked) -> Reply:
         return await _called(answer, asked) or await _fetched(registry, asked)
 
-    async with stub(handed_on, early=early) as running:
+    async with stub(handed_on, early=early, tls=tls) as running:
         yield running
 
 

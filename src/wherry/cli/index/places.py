@@ -9,8 +9,9 @@ from wherry.oci.errors import InvalidReference
 from wherry.oci.platform import Platform
 from wherry.oci.reference import LATEST, Tag
 from wherry.ops.index_sources import Named
-from wherry.stores.locations import Location, Opener, parse_location
+from wherry.stores.locations import Location, parse_location
 from wherry.stores.protocol import Store
+from wherry.stores.remote import Client
 
 __all__ = ["Places", "annotation_option", "named_entries", "pairs", "tag_of"]
 
@@ -22,9 +23,10 @@ annotation_option = click.option(
 class Places:
     """Opens what is named, and each place once: what is in the store that it is pushed to need not be copied."""
 
-    def __init__(self, client: Opener) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
         self._open: dict[Location, Store] = {}
+        self._sources: dict[Location, Store] = {}
 
     def store(self, location: Location) -> Store:
         """The store that a location is in."""
@@ -32,6 +34,13 @@ class Places:
         if whole not in self._open:
             self._open[whole] = location.open(self._client)
         return self._open[whole]
+
+    def source(self, location: Location) -> Store:
+        """The store that a location is in, to be read alone: mirrors are asked for what it has."""
+        whole = location.whole
+        if whole not in self._sources:
+            self._sources[whole] = location.open(self._client.mirrored)
+        return self._sources[whole]
 
     async def named(self, texts: Iterable[str]) -> list[Named]:
         """The sources that are written so."""

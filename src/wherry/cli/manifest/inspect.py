@@ -109,7 +109,7 @@ def _image_of_draft(image: DraftImage, form: Print | None, *, detailed: bool) ->
 
 async def _remote(name: Reference, form: Print | None, *, insecure: bool, detailed: bool) -> bytes:
     async with open_client(insecure=insecure, loopback="tls") as client:
-        repository = client.repository(name)
+        repository = client.mirrored.repository(name)
         manifest = await lookup(name, repository)
         try:
             if not detailed:

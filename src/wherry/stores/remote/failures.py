@@ -33,6 +33,7 @@ class Refused(ConnectionFailed):
 
 _CERTIFICATES = (
     (re.compile("UnknownIssuer"), "is signed by an authority that this machine does not trust"),
+    (re.compile("BadSignature"), "is signed with another key than that of the authority of that name which is trusted"),
     (re.compile("CaUsedAsEndEntity"), "is self-signed"),
     (re.compile("not valid for name|NotValidForName"), "is for another host name"),
     (re.compile("not valid yet|NotValidYet"), "is not valid yet"),
@@ -45,7 +46,10 @@ _UNUSABLE = (
     (re.compile("UnsupportedCertVersion"), "a certificate is of X.509 version 1, which TLS no longer takes"),
     (re.compile("BadEncoding|builder error$"), "a certificate or key in them is damaged"),
 )
-_TRUST = "add its authority to the system's trusted ones (or name it in SSL_CERT_FILE), or use --insecure"
+_TRUST = (
+    "add its authority to the system's trusted ones, name it in SSL_CERT_FILE, or put it into"
+    " /etc/docker/certs.d/HOST/ca.crt; or use --insecure"
+)
 
 
 def unreachable(error: BaseException, place: str, seconds: float) -> Unreachable:
@@ -65,6 +69,16 @@ def unreachable(error: BaseException, place: str, seconds: float) -> Unreachable
         )
     if (failure := _tls_failure(causes, place)) is not None:
         return failure
+    if "proxy authorization required" in causes:
+        return ConnectionFailed(
+            f"{place}: the proxy wants a user name and a password",
+            registry=place,
+            hint="put them into its URL: http://NAME:PASSWORD@host:port",
+        )
+    if "tunnel error: unsuccessful" in causes:
+        return ConnectionFailed(
+            f"{place}: the proxy refuses", registry=place, hint="NO_PROXY lists who is reached without it"
+        )
     if "parsed" in causes:
         return NotHTTP(f"{place}: what answers there does not speak HTTP", registry=place, hint="check the port")
     return broken_off(error, place)

@@ -10,25 +10,28 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
+from wherry.oci.digest import Digest
 from wherry.oci.errors import (
     ContentMismatch,
     CredentialsError,
     Denied,
+    DigestMismatch,
     NotFound,
     RegistryError,
     RouteError,
     Unauthorized,
-    UnexpectedResponse,
     Unreachable,
     WherryError,
 )
 from wherry.stores.remote.hosts import API, Endpoint, Host
-from wherry.stores.remote.refusals import LARGEST_ERROR
+from wherry.stores.remote.refusals import LARGEST_ERROR, is_page, page
 from wherry.stores.remote.scopes import Scopes
 from wherry.stores.remote.session import Direct, Learnt, Request, exchange_of
 from wherry.stores.remote.transport import Answer
 
 __all__ = ["Mirror", "Notify", "Routed"]
+
+_FAILURES = (RegistryError, Unreachable, CredentialsError, RouteError, DigestMismatch)
 
 Notify = Callable[[str], None]
 """Is told, in a line for people, what went wrong without standing in the way."""
@@ -101,15 +104,17 @@ class Routed:
         Raises:
             RegistryError, Unreachable: as `open`.
         """
-        async with self.open(request) as answer:
-            body = b"" if request.method == "HEAD" else await answer.body(limit)
-            if body is None:
-                raise UnexpectedResponse(
-                    f"{request.place}: the answer is longer than {limit} bytes",
-                    request=exchange_of(request.method, answer.url),
-                    status=answer.status,
-                )
-            return answer, body
+        for mirror in self._asked(request):
+            try:
+                answer, body = await mirror.session.ask(_at(mirror.endpoint, self._repository, request), limit=limit)
+                _check(mirror, request, answer, body)
+            except NotFound:
+                continue
+            except _FAILURES as error:
+                self._failed(mirror, error)
+            else:
+                return answer, body
+        return await self.direct.ask(_at(self._home, self._repository, request), limit=limit)
 
     def _asked(self, request: Request) -> Iterator[Mirror]:
         """The mirrors to ask."""
@@ -125,7 +130,7 @@ class Routed:
             return await stack.enter_async_context(mirror.session.open(_at(mirror.endpoint, self._repository, request)))
         except NotFound:
             return None
-        except (RegistryError, Unreachable, CredentialsError, RouteError) as error:
+        except _FAILURES as error:
             self._failed(mirror, error)
             return None
 
@@ -134,6 +139,23 @@ class Routed:
             mirror.fail(error)
             if self._notify is not None:
                 self._notify(f"mirror {mirror.endpoint}, of {mirror.endpoint.source}, is passed over: {error}")
+
+
+def _check(mirror: Mirror, request: Request, answer: Answer, body: bytes) -> None:
+    """See that a manifest of a mirror's is what was asked for, while others can still be asked.
+
+    Raises:
+        UnexpectedResponse: it is a web page.
+        DigestMismatch: it has another digest.
+    """
+    if is_page(answer, body):
+        raise page(answer, exchange_of(request.method, answer.url), str(mirror.endpoint))
+    name = request.target.rpartition("/")[2]
+    if request.method == "GET" and ":" in name:
+        wanted = Digest.parse(name)
+        found = Digest.of(body, algorithm=wanted.algorithm)
+        if found != wanted:
+            raise DigestMismatch(f"{request.place}: it sent bytes of digest {found}")
 
 
 def _at(endpoint: Endpoint, repository: str, request: Request) -> Request:

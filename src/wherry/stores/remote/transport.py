@@ -26,6 +26,7 @@ from wherry._version import __version__
 from wherry.oci.errors import TimedOut
 from wherry.stores.remote.failures import broken_off, unreachable, unusable
 from wherry.stores.remote.proxies import NO_PROXIES, Proxies
+from wherry.stores.remote.reach import authority
 from wherry.stores.remote.trust import SYSTEM, Trust
 
 __all__ = ["PIECE", "Answer", "Body", "Transport"]
@@ -153,7 +154,9 @@ class Transport:
             Unreachable: no answer came.
             RouteError: a certificate or a proxy's URL cannot be used.
         """
-        builder = self._pool(Url(url), verify=verify, trust=trust).request(method, url).headers(headers)
+        proxy = self._proxies.for_url(Url(url))
+        via = place if proxy is None else f"{place}, by way of the proxy {authority(proxy)}"
+        builder = self._pool(verify=verify, trust=trust, proxy=proxy).request(method, url).headers(headers)
         patience = asyncio.timeout(self._silence)
         if isinstance(body, bytes):
             # also where it is 0, which pyreqwest leaves out and proxies answer with 411
@@ -167,12 +170,11 @@ class Transport:
             async with patience:
                 return Answer(request, url, await request.__aenter__(), place, self._silence)
         except PyreqwestError as error:  # its timeouts are TimeoutErrors too
-            raise unreachable(error, place, self._connect_timeout.total_seconds()) from error
+            raise unreachable(error, via, self._connect_timeout.total_seconds()) from error
         except TimeoutError as error:
-            raise unreachable(error, place, self._silence) from error
+            raise unreachable(error, via, self._silence) from error
 
-    def _pool(self, url: Url, *, verify: bool, trust: Trust) -> Pool:
-        proxy = self._proxies.for_url(url)
+    def _pool(self, *, verify: bool, trust: Trust, proxy: Url | None) -> Pool:
         key = (verify, trust, "" if proxy is None else str(proxy))
         pool = self._pools.get(key)
         if pool is None:
