@@ -7,6 +7,7 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest, successors
 from wherry.oci.reference import Tag
+from wherry.ops.tag_choice import names_a_subject
 from wherry.stores.memory import MemoryStore
 
 __all__ = ["Cut", "CutStore", "RecordingStore"]
@@ -36,7 +37,7 @@ class RecordingStore(MemoryStore):
         self.pushed.append(blob.digest)
 
     async def push_manifest(self, manifest: Manifest, *tags: Tag) -> None:
-        assert not self.tagged, "something is pushed after the tags"
+        assert all(map(names_a_subject, self.tagged)), "something is pushed after the tags"
         for needed in successors(manifest):
             assert needed.is_foreign or needed.digest in self.pushed or await self.has(needed.digest)
         await super().push_manifest(manifest, *tags)
