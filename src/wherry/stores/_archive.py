@@ -1,0 +1,416 @@
+"""An archive as plain calls that may block: an OCI layout in a tar, read where it lies, replaced as a whole.
+
+What is to be new is collected in another file beside it (`_staged`), behind which everything that the archive has is put in
+the end; then the one takes the other's place. If somebody else has replaced it meanwhile, that last step is done again
+with what they have made of it: edits are kept as functions of the list of names, and nobody's tags are lost.
+"""
+
+import os
+import stat
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.errors import BlobUnknown, ManifestInvalid, NameUnknown, StoreError
+from wherry.oci.manifest import Manifest, successors
+from wherry.oci.reference import Tag
+from wherry.stores._durable import sweep
+from wherry.stores._listed import LARGEST_KEPT, check_whole, find, only, referrers, tags
+from wherry.stores._names import Names
+from wherry.stores._staged import Slot, Staged, blob_name
+from wherry.stores._tar import Extent, Identity, Tar, identity_of
+from wherry.stores.verify import Check
+
+__all__ = ["PIECE", "ArchiveFile", "Contents", "Form", "Held"]
+
+PIECE = 1024 * 1024
+"""Bytes that are read, hashed and written in one go."""
+_MARKER = ("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+
+Edit = Callable[[Names], Names | None]
+"""What is to become of the list; None: the list that is there does not allow it."""
+
+
+class Contents(Struct, frozen=True):
+    """What an archive has: the list, the blobs by digest (those that were made up for it as bytes), and other files."""
+
+    names: Names
+    blobs: Mapping[Digest, Extent | bytes]
+    others: Mapping[str, Extent]
+
+
+class Held(Protocol):
+    """What a form looks into when it writes its lists."""
+
+    def content(self, digest: Digest) -> bytes | None:
+        """The bytes of a manifest; None if there are none."""
+
+    def has(self, content: Descriptor) -> bool:
+        """Whether content of that digest and size is there."""
+
+
+class Form(Protocol):
+    """The kind of archive. `str()` is its prefix."""
+
+    def read(self, tar: Tar) -> Contents:
+        """What is in a tar.
+
+        Raises:
+            StoreError: it is no archive of that kind, or damaged.
+        """
+
+    def lists(self, names: Names, held: Held) -> Mapping[str, bytes]:
+        """The files that say what is in it, by name."""
+
+    def check(self, place: str, names: Names) -> None:
+        """Look whether it is clear which repository is meant.
+
+        Raises:
+            ManifestUnknown: it is not.
+        """
+
+    def name_of(self, place: str, tag: Tag, names: Names) -> str:
+        """The name that a tag has in the list, or is to have.
+
+        Raises:
+            StoreError: it can have none.
+            ManifestUnknown: it is not clear which repository is meant.
+        """
+
+    def tag_of(self, name: str, names: Names) -> Tag | None:
+        """The tag that a name is in the repository that is meant; None if it is none."""
+
+
+class ArchiveFile:
+    """The archive at `path`, which need not exist yet; `written` is how a user writes it."""
+
+    absent = "there is no such file"
+
+    def __init__(self, path: Path, form: Form, written: str) -> None:
+        self.path = path
+        self._form = form
+        self._written = written
+        self._lock = threading.RLock()
+        self._tar: Tar | None = None
+        self._contents = Contents(Names.empty(), {}, {})
+        self._staged: Staged | None = None
+        self._edits: list[Edit] = []
+        self._view = Names.empty()  # what they make of the list
+        self._pushed: list[Manifest] = []
+        self._removed: set[Digest] = set()
+        self._batches = 0
+
+    def __str__(self) -> str:
+        return self._written
+
+    # Reading
+
+    def manifest(self, name: Tag | Digest) -> Manifest:
+        with self._lock:
+            if isinstance(name, Tag):
+                self.name_of(name)  # also where there is no file yet: what can have no name is to be told so at once
+            return find(self, name)
+
+    def only(self) -> Tag | Digest:
+        with self._lock:
+            self._form.check(self._written, self.names() or Names.empty())
+            return only(self)
+
+    def tags(self) -> list[Tag]:
+        with self._lock:
+            names = self.names()
+            if names is None:
+                raise NameUnknown(f"{self}: {self.absent}")
+            self._form.check(self._written, names)
+            return tags(self, names)
+
+    def referrers(self, subject: Digest, artifact_type: str | None) -> list[Descriptor]:
+        with self._lock:
+            return referrers(self, subject, artifact_type)
+
+    def names(self) -> Names | None:
+        """The list as it will be; None if there is no file, and nothing to put into it."""
+        self._look()
+        if self._tar is None and not self._edits and not (self._staged and self._staged.blobs):
+            return None
+        return self._view
+
+    def name_of(self, tag: Tag) -> str:
+        return self._form.name_of(self._written, tag, self.names() or Names.empty())
+
+    def tag_of(self, name: str) -> Tag | None:
+        return self._form.tag_of(name, self.names() or Names.empty())
+
+    def has(self, content: Descriptor) -> bool:
+        with self._lock:
+            self._look()
+            found = self._find(content.digest)
+            return found is not None and _size(found) == content.size
+
+    def content(self, digest: Digest) -> bytes | None:
+        found = self._find(digest)
+        if found is None:
+            return None
+        if _size(found) > LARGEST_KEPT:
+            raise ManifestInvalid(f"{self.where(digest)}: larger than {LARGEST_KEPT} bytes, so no manifest")
+        return self._bytes(digest, found, 0, LARGEST_KEPT)
+
+    def read(self, blob: Descriptor, offset: int, check: Check | None) -> bytes:
+        """One piece of a blob."""
+        with self._lock:
+            self._look()
+            found = self._find(blob.digest)
+            tar = self._tar
+            if found is None:
+                raise BlobUnknown(f"{self}: no blob {blob.digest}")
+            is_new = tar is None or isinstance(found, bytes) or self._is_staged(blob.digest, found)
+            piece = self._bytes(blob.digest, found, offset, PIECE) if is_new else b""
+        if tar and not is_new and isinstance(found, Extent):
+            piece = tar.read(found, offset, PIECE)  # not one after the other: an open tar stays as it is
+        if check:
+            check.see(piece)
+        return piece
+
+    def where(self, digest: Digest) -> str:
+        return f"{self.path}: {blob_name(digest)}"
+
+    # Writing
+
+    def begin(self, blob: Descriptor) -> Slot:
+        """A place for a blob that is coming."""
+        with self._lock:
+            return self._stage().begin(blob)
+
+    def push_manifest(
+        self, manifest: Manifest, tags: tuple[Tag, ...], before: Callable[[Names], bool] | None = None
+    ) -> bool:
+        """Write a manifest and list it under its tags; False if `before` then says no to the list that is there."""
+        with self._lock:
+            check_whole(self, manifest)
+            named = [self.name_of(tag) for tag in tags]
+            self._write(manifest)
+            children = {child.digest for child in manifest.view.manifests}
+
+            def edit(names: Names) -> Names | None:
+                if before and not before(names):
+                    return None
+                names = names.without_children(children) if children else names
+                for name in named:
+                    names = names.tagged(manifest.descriptor, name)
+                return names if named else names.listed(manifest.descriptor)
+
+            self._pushed.append(manifest)
+            return self._edit(edit)
+
+    def swap(self, manifest: Manifest, tag: Tag, before: Digest | None) -> bool:
+        with self._lock:
+            name = self.name_of(tag)
+
+            def is_still(names: Names) -> bool:
+                there = names.find(name)
+                return (None if there is None else there.digest) == before
+
+            return self.push_manifest(manifest, (tag,), is_still)
+
+    def tag(self, manifest: Descriptor, tag: Tag) -> None:
+        with self._lock:
+            found = find(self, manifest.digest).descriptor
+            name = self.name_of(tag)
+            self._edit(lambda names: names.tagged(found, name))
+
+    def delete(self, name: Tag | Digest) -> None:
+        with self._lock:
+            digest = self.manifest(name).digest
+            written = name if isinstance(name, Digest) else self.name_of(name)
+            if isinstance(name, Digest):
+                self._removed.add(digest)
+            self._edit(lambda names: names.without(written))
+
+    def open_batch(self) -> None:
+        with self._lock:
+            self._batches += 1
+
+    def close_batch(self, *, failed: bool) -> None:
+        """What was changed since the first of the open ones is shown with the last, or dropped if that failed."""
+        with self._lock:
+            self._batches -= 1
+            if self._batches:
+                return
+            if failed:
+                self.discard()
+            elif self._edits:
+                self._commit()
+
+    def discard(self) -> None:
+        """Forget what was not shown yet."""
+        with self._lock:
+            if self._staged:
+                self._staged.file.abandon()
+            self._staged, self._edits, self._pushed, self._removed = None, [], [], set()
+            self._view = self._contents.names
+
+    # Inside
+
+    def _look(self) -> None:
+        """See whether the file is still the one that we know."""
+        identity = self._identity()
+        if identity == (self._tar.identity if self._tar else None):
+            return
+        self._tar, self._contents = None, Contents(Names.empty(), {}, {})
+        if identity is not None:
+            tar = Tar(self.path)
+            self._contents = self._form.read(tar)
+            self._tar = tar
+        self._view = self._contents.names
+        for edit in self._edits:
+            self._view = edit(self._view) or self._view
+
+    def _identity(self) -> Identity | None:
+        try:
+            return identity_of(self.path.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _find(self, digest: Digest) -> Extent | bytes | None:
+        if digest in self._removed:
+            return None
+        staged = self._staged.blobs.get(digest) if self._staged else None
+        return staged or self._contents.blobs.get(digest)
+
+    def _bytes(self, digest: Digest, found: Extent | bytes, offset: int, most: int) -> bytes:
+        if isinstance(found, bytes):
+            return found[offset : offset + most]
+        if self._staged and self._is_staged(digest, found):
+            return self._staged.file.read_at(found.offset + offset, max(0, min(most, found.size - offset)))
+        assert self._tar is not None  # noqa: S101  # it has the extent
+        return self._tar.read(found, offset, most)
+
+    def _is_staged(self, digest: Digest, found: Extent) -> bool:
+        return self._staged is not None and self._staged.blobs.get(digest) is found
+
+    def _stage(self) -> Staged:
+        if self._staged is None:
+            self._look()
+            if self._tar and self._tar.is_compressed:
+                raise StoreError(
+                    f"{self.path}: is compressed, and only a plain tar can be added to",
+                    hint=f"decompress it first: gunzip {self.path}",
+                )
+            self._staged = self._new_staged()
+        return self._staged
+
+    def _new_staged(self) -> Staged:
+        folder = Path(os.path.realpath(self.path)).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
+        staged = Staged(folder)
+        weakref.finalize(self, staged.file.abandon)
+        staged.add(*_MARKER)
+        return staged
+
+    def _write(self, manifest: Manifest) -> None:
+        if not self.has(manifest.descriptor):
+            slot = self._stage().begin(manifest.descriptor)
+            slot.write(manifest.content)
+            slot.finish()
+        self._removed.discard(manifest.digest)
+
+    def _edit(self, edit: Edit) -> bool:
+        """Note a change of the list; show it at once, unless it is one of many."""
+        before = self.names() or Names.empty()
+        after = edit(before)
+        if after is None:
+            return False
+        is_known = after == before and not self._removed and not (self._staged and self._staged.blobs)
+        if is_known and self._tar is not None:
+            return True
+        self._edits.append(edit)
+        self._view = after
+        return True if self._batches else self._commit()
+
+    def _commit(self) -> bool:
+        try:
+            while (done := self._attempt()) is None:
+                self._look()
+        except BaseException:
+            self.discard()
+            raise
+        return done
+
+    def _attempt(self) -> bool | None:
+        """Put everything together and into place. False: the list does not allow it; None: somebody was quicker."""
+        names = self._contents.names
+        for edit in self._edits:
+            edited = edit(names)
+            if edited is None:
+                self.discard()
+                return False
+            names = edited
+        target = Path(os.path.realpath(self.path))
+        staged = self._stage()
+        gone = staged.blobs.keys() & self._removed
+        out = staged if staged.is_whole and not gone else self._without_gaps(staged)
+        end = out.end
+        try:
+            self._check_needs(out)
+            self._complete(out, names)
+            identity = self._tar.identity if self._tar else None
+            mode = stat.S_IMODE(target.stat().st_mode) if identity else None
+            done = out.file.commit(target, still=lambda: self._identity() == identity, mode=mode)
+        finally:
+            if out is not staged:
+                out.file.abandon()
+        if not done:
+            staged.rewind(end) if out is staged else None
+            return None
+        self._edits, self._pushed, self._removed = [], [], set()
+        self._staged = None if out is staged else staged
+        return True
+
+    def _without_gaps(self, staged: Staged) -> Staged:
+        """The same without what has not come to its end, or is not wanted any more."""
+        out = self._new_staged()
+        for digest, extent in staged.blobs.items():
+            if digest not in self._removed:
+                out.add_from(blob_name(digest), staged.file.descriptor, extent)
+                out.blobs[digest] = extent
+        return out
+
+    def _check_needs(self, out: Staged) -> None:
+        """What was there when a manifest was pushed may have gone with what somebody else has made of the archive."""
+        for manifest in self._pushed:
+            for needed in successors(manifest):
+                found = out.blobs.get(needed.digest) or self._contents.blobs.get(needed.digest)
+                if found is None and not needed.is_foreign and manifest.digest not in self._removed:
+                    raise StoreError(
+                        f"{self.path}: somebody else has changed it meanwhile, and {needed.digest} is not there any more",
+                        hint="the same command once more puts it there",
+                    )
+
+    def _complete(self, out: Staged, names: Names) -> None:
+        """Add what the archive has, and the lists."""
+        for digest, found in self._contents.blobs.items():
+            if digest in out.blobs or digest in self._removed:
+                continue
+            if isinstance(found, bytes):
+                out.add(blob_name(digest), found)
+            else:
+                assert self._tar is not None  # noqa: S101  # it has the extent
+                out.add_from(blob_name(digest), self._tar.descriptor, found)
+        lists = self._form.lists(names, self)
+        for name, extent in self._contents.others.items():
+            if name not in lists and name != _MARKER[0] and self._tar is not None:
+                out.add_from(name, self._tar.descriptor, extent)
+        for name, content in lists.items():
+            out.add(name, content)
+        out.close()
+
+
+def _size(found: Extent | bytes) -> int:
+    return len(found) if isinstance(found, bytes) else found.size

@@ -1,0 +1,147 @@
+"""What a list of manifests and the content that they lead to say together, wherever they are: in a folder, in a tar."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.digest import Digest
+from wherry.oci.errors import DigestMismatch, ManifestBlobUnknown, ManifestInvalid, ManifestUnknown, StoreError
+from wherry.oci.manifest import LARGEST_MANIFEST, Manifest, sniff, successors
+from wherry.oci.mediatype import Kind
+from wherry.oci.reference import LATEST, Tag
+from wherry.stores._names import Names
+from wherry.stores.referring import as_referrer, refers
+from wherry.stores.verify import verified_manifest
+
+__all__ = ["LARGEST_KEPT", "Listed", "check_whole", "find", "only", "referrers", "tags"]
+
+LARGEST_KEPT = 8 * LARGEST_MANIFEST
+"""Registries take manifests of 4 MiB; a layout may come from elsewhere, but what is larger than this is no manifest."""
+
+
+class Listed(Protocol):
+    """Content, and a list of what is in it. `str()` is how a user writes it."""
+
+    absent: str
+    """What to say when it does not exist."""
+
+    def names(self) -> Names | None:
+        """The list; None if nothing is there."""
+
+    def name_of(self, tag: Tag) -> str:
+        """The name that a tag has in the list."""
+
+    def tag_of(self, name: str) -> Tag | None:
+        """The tag that a name in the list is; None if it is none."""
+
+    def content(self, digest: Digest) -> bytes | None:
+        """The bytes of a manifest; None if there are none."""
+
+    def has(self, content: Descriptor) -> bool:
+        """Whether content of that digest and size is there."""
+
+    def where(self, digest: Digest) -> str:
+        """The place of some content, for messages."""
+
+
+def find(place: Listed, name: Tag | Digest) -> Manifest:
+    """The manifest that a tag or digest leads to, verified.
+
+    Raises:
+        ManifestUnknown: it leads nowhere.
+        DigestMismatch: its bytes are others.
+        StoreError: the list has it, and it is missing.
+    """
+    names = _names(place)
+    listed = names.find(name if isinstance(name, Digest) else place.name_of(name))
+    if listed is None and isinstance(name, Tag):
+        raise ManifestUnknown(f"{place}: no such tag: {name}", hint=f"`wherry ls {place}` lists the tags there")
+    digest = name if isinstance(name, Digest) else listed.digest if listed else None
+    content = None if digest is None else place.content(digest)
+    if content is None or digest is None:
+        if listed:
+            raise StoreError(f"{place.where(listed.digest)}: is missing, and index.json lists it")
+        raise ManifestUnknown(f"{place}: no manifest {name}")
+    if listed is None:
+        return _recognised(place, digest, content)
+    manifest = Manifest(content, listed.media_type, algorithm=digest.algorithm)
+    return verified_manifest(manifest, listed, place.where(digest))
+
+
+def only(place: Listed) -> Tag | Digest:
+    """What is meant when nothing is named: the one manifest that is listed, or the one that is called `latest`.
+
+    Raises:
+        ManifestUnknown: there is none, or there are several; the hint names one.
+    """
+    names = _names(place)
+    found = tags(place, names)
+    if Tag(LATEST) in found:
+        return Tag(LATEST)
+    if len(names.entries) == 1:
+        return found[0] if found else names.entries[0].descriptor.digest
+    if not names.entries:
+        raise ManifestUnknown(f"{place}: nothing is in it")
+    hint = f"name one of its tags, for example {place}:{found[0]}" if found else "name one by its digest"
+    raise ManifestUnknown(f"{place}: has {len(names.entries)} manifests, and none is called {LATEST}", hint=hint)
+
+
+def tags(place: Listed, names: Names) -> list[Tag]:
+    """The names that are tags, in byte order."""
+    found = {place.tag_of(entry.name) for entry in names.entries if entry.name is not None}
+    return sorted(tag for tag in found if tag is not None)
+
+
+def check_whole(place: Listed, manifest: Manifest) -> None:
+    """Look whether everything that a manifest needs is there.
+
+    Raises:
+        ManifestBlobUnknown: something is not.
+    """
+    for needed in successors(manifest):
+        if not needed.is_foreign and not place.has(needed):
+            raise ManifestBlobUnknown(
+                f"{place}: manifest {manifest.digest} names {needed.digest}, which is not there",
+                detail=str(needed.digest),
+            )
+
+
+def referrers(place: Listed, subject: Digest, artifact_type: str | None) -> list[Descriptor]:
+    """Descriptors of the manifests that refer to a subject."""
+    return [as_referrer(each) for each in _reachable(place) if refers(each, subject, artifact_type)]
+
+
+def _reachable(place: Listed) -> Iterator[Manifest]:
+    """Every manifest that the list leads to, each once."""
+    names = place.names() or Names.empty()
+    waiting = [entry.descriptor.digest for entry in names.entries]
+    seen: set[Digest] = set()
+    while waiting:
+        digest = waiting.pop()
+        if digest in seen:
+            continue
+        seen.add(digest)
+        manifest = find(place, digest)
+        if manifest.kind is Kind.INDEX:
+            waiting += [child.digest for child in manifest.view.manifests if place.has(child)]
+        yield manifest
+
+
+def _names(place: Listed) -> Names:
+    names = place.names()
+    if names is None:
+        raise ManifestUnknown(f"{place}: {place.absent}")
+    return names
+
+
+def _recognised(place: Listed, digest: Digest, content: bytes) -> Manifest:
+    """A manifest that the list does not have, so that only its bytes say what it is."""
+    media_type = sniff(content)
+    manifest = Manifest(content, media_type or "", algorithm=digest.algorithm)
+    if manifest.digest != digest:
+        raise DigestMismatch(f"{place.where(digest)}: has bytes of digest {manifest.digest}")
+    try:
+        manifest.view  # noqa: B018  # an image's config looks like a manifest until one looks closer
+    except ManifestInvalid:
+        raise ManifestUnknown(f"{place}: {digest} is a blob, not a manifest") from None
+    return manifest
