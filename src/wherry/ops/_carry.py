@@ -73,11 +73,13 @@ class Carrier:
 
     async def _begin(self, *, tags_are_new: bool) -> tuple[Descriptor, Manifest | None, list[Digest | None]]:
         """What the name leads to at the source, and what the tags lead to at the destination."""
-        if tags_are_new:
-            async with self._run.small:
-                manifest = await self._source.manifest(self._name)
-            return manifest.descriptor, manifest, []
         async with self._run.small:
+            if tags_are_new:
+                manifest = await self._source.manifest(self._name)
+                return manifest.descriptor, manifest, []
+            if self._run.is_busy:
+                # others use the time: no tasks for what can as well come one after the other
+                return await self._source.resolve(self._name), None, [await self._resolved(tag) for tag in self._tags]
             root, placed = await both(
                 self._source.resolve(self._name), each(self._resolved, self._tags, at_once=SMALL_REQUESTS)
             )
@@ -189,10 +191,15 @@ class Carrier:
 
     async def _move(self, plan: Plan) -> None:
         """Bring the missing blobs, and wait for those that others bring."""
-        rest = [blob for blob, mounted in await each(self._mount, plan.missing, at_once=SMALL_REQUESTS) if not mounted]
+        near = [blob for blob in plan.missing if self._run.neighbour(self._destination, blob, self._source)]
+        mounted = {blob.digest for blob, done in await each(self._mount, near, at_once=SMALL_REQUESTS) if done}
+        rest = [blob for blob in plan.missing if blob.digest not in mounted]
         large = [blob for blob in rest if blob.size > SMALL]
         small = [blob for blob in rest if blob.size <= SMALL]
-        await both(each(self._send, large, at_once=self._run.jobs), each(self._send, small, at_once=SMALL_REQUESTS))
+        if large and small:
+            await both(each(self._send, large, at_once=self._run.jobs), each(self._send, small, at_once=SMALL_REQUESTS))
+        else:
+            await each(self._send, rest, at_once=self._run.jobs if large else SMALL_REQUESTS)
         await each(self._await, plan.elsewhere, at_once=SMALL_REQUESTS)
 
     async def _mount(self, blob: Descriptor) -> bool:

@@ -19,6 +19,8 @@ async def each(
 
     The first failure stops the rest, and comes out as itself. Cancelling cancels all.
     """
+    if len(items) <= 1 or at_once == 1:  # tasks cost, and of many small copies that is what much of the time goes to
+        return [(item, await work(item)) for item in items]
     results: dict[int, Result] = {}
     waiting = iter(enumerate(items))
 

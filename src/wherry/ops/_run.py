@@ -72,8 +72,10 @@ class Turns:
 class Run:
     """What copies share that run together. The stores must live as long as it does."""
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, *, is_busy: bool = False) -> None:
         self.jobs = jobs
+        self.is_busy = is_busy
+        """Whether there are copies enough to keep all places taken."""
         self.small = asyncio.Semaphore(SMALL_REQUESTS)
         self.large = Turns(jobs)
         self._blobs: dict[_Key, asyncio.Future[bool]] = {}
