@@ -15,6 +15,7 @@ __all__ = ["ALIASES", "COMMANDS", "root", "run"]
 COMMANDS = {
     "admin": Place("wherry.cli.admin:admin", "Look after a registry's folder: collect, check, repair."),
     "copy": Place("wherry.cli.copy:copy", "Copy an image, whole, from one place to another."),
+    "doctor": Place("wherry.cli.doctor:doctor", "Show the way to a registry, and what is wrong with it."),
     "index": Place("wherry.cli.index:index", "Assemble an index in one step, and change one in place."),
     "inspect": Place("wherry.cli.inspect:inspect", "Show what a reference leads to: platforms, sizes, digests."),
     "login": Place("wherry.cli.login:login", "Log in to a registry, and keep the credential."),

@@ -55,7 +55,7 @@ class Client:
         self._transport = Transport(connect_timeout=connect_timeout, silence=silence, proxies=proxies)
         self._hosts = hosts or NoHosts()
         self._notify = notify
-        self._sessions: dict[tuple[str, Host], Direct] = {}
+        self._sessions: dict[Host, Direct] = {}
         self._mirrors: dict[Endpoint, Mirror] = {}
         self._failures: dict[Endpoint | Host, WherryError] = {}
 
@@ -78,29 +78,30 @@ class Client:
         Raises:
             RouteError: a file that says how it is reached cannot be used, or blocks it.
         """
-        return Registry(self._session(host, self._hosts.route(host).home.host), host)
+        return Registry(self.direct(self._hosts.route(host).home.host), host)
 
     def _read_only(self, reference: Reference) -> Repository:
         mirrors = self._hosts.route(reference.registry, reference.repository).mirrors
         for endpoint in mirrors:
             if endpoint not in self._mirrors:
-                session = self._session(endpoint.host.name, endpoint.host)
+                session = self.direct(endpoint.host)
                 self._mirrors[endpoint] = Mirror(endpoint, session, self._failures)
         return self._opened(reference, [self._mirrors[endpoint] for endpoint in mirrors])
 
     def _opened(self, reference: Reference, mirrors: Sequence[Mirror]) -> Repository:
         home = self._hosts.route(reference.registry, reference.repository).home
-        direct = self._session(home.host.name, home.host)
+        direct = self.direct(home.host)
         session: Session = direct
         if mirrors or home.repository is not None or home.host.api != API:
             session = Routed(reference.repository, home, direct, mirrors, self._notify)
         return Repository(session, reference, chunked=self._chunked)
 
-    def _session(self, name: str, host: Host) -> Direct:
-        session = self._sessions.get((name, host))
+    def direct(self, host: Host) -> Direct:
+        """The session with a host; one for all that is asked of it."""
+        session = self._sessions.get(host)
         if session is None:
-            session = self._sessions[name, host] = Direct(
-                name, self._transport, self._credentials, self._policy, host=host, hosts=self._hosts
+            session = self._sessions[host] = Direct(
+                host.name, self._transport, self._credentials, self._policy, host=host, hosts=self._hosts
             )
         return session
 

@@ -29,7 +29,7 @@ from wherry.stores.remote.scopes import Scopes
 from wherry.stores.remote.session import Direct, Learnt, Request, exchange_of
 from wherry.stores.remote.transport import Answer
 
-__all__ = ["Mirror", "Notify", "Routed"]
+__all__ = ["Mirror", "Notify", "Routed", "at"]
 
 _FAILURES = (RegistryError, Unreachable, CredentialsError, RouteError, DigestMismatch)
 
@@ -96,7 +96,7 @@ class Routed:
                         self._failed(mirror, error)
                         raise
                     return
-            yield await stack.enter_async_context(self.direct.open(_at(self._home, self._repository, request)))
+            yield await stack.enter_async_context(self.direct.open(at(self._home, self._repository, request)))
 
     async def ask(self, request: Request, *, limit: int = LARGEST_ERROR) -> tuple[Answer, bytes]:
         """Send a request and read the whole answer, which must not be longer than `limit` bytes.
@@ -106,7 +106,7 @@ class Routed:
         """
         for mirror in self._asked(request):
             try:
-                answer, body = await mirror.session.ask(_at(mirror.endpoint, self._repository, request), limit=limit)
+                answer, body = await mirror.session.ask(at(mirror.endpoint, self._repository, request), limit=limit)
                 _check(mirror, request, answer, body)
             except NotFound:
                 continue
@@ -114,7 +114,7 @@ class Routed:
                 self._failed(mirror, error)
             else:
                 return answer, body
-        return await self.direct.ask(_at(self._home, self._repository, request), limit=limit)
+        return await self.direct.ask(at(self._home, self._repository, request), limit=limit)
 
     def _asked(self, request: Request) -> Iterator[Mirror]:
         """The mirrors to ask."""
@@ -127,7 +127,7 @@ class Routed:
 
     async def _opened(self, mirror: Mirror, request: Request, stack: AsyncExitStack) -> Answer | None:
         try:
-            return await stack.enter_async_context(mirror.session.open(_at(mirror.endpoint, self._repository, request)))
+            return await stack.enter_async_context(mirror.session.open(at(mirror.endpoint, self._repository, request)))
         except NotFound:
             return None
         except _FAILURES as error:
@@ -158,7 +158,7 @@ def _check(mirror: Mirror, request: Request, answer: Answer, body: bytes) -> Non
             raise DigestMismatch(f"{request.place}: it sent bytes of digest {found}")
 
 
-def _at(endpoint: Endpoint, repository: str, request: Request) -> Request:
+def at(endpoint: Endpoint, repository: str, request: Request) -> Request:
     """The request as an endpoint has it: its path, and the scopes that it needs there."""
     target, scopes = endpoint.target(repository, request.target), request.scopes
     if endpoint.repository is not None:

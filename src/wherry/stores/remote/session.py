@@ -11,10 +11,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from msgspec import Struct
 from pyreqwest.http import Url
 
 from wherry.oci.errors import Denied, Exchange, RegistryError, Unauthorized, UnexpectedResponse
-from wherry.oci.wire.challenge import read_challenges
+from wherry.oci.wire.challenge import Challenge, read_challenges
 from wherry.oci.wire.errors import read_errors
 from wherry.stores.remote.arrival import arrive
 from wherry.stores.remote.authorisation import Authoriser, Told
@@ -27,7 +28,7 @@ from wherry.stores.remote.scopes import NOTHING, Scopes
 from wherry.stores.remote.transport import Answer, Body, Transport
 from wherry.stores.remote.trust import Trust
 
-__all__ = ["Direct", "Learnt", "LoggedIn", "Request", "Session", "exchange_of"]
+__all__ = ["Direct", "Greeting", "Learnt", "LoggedIn", "Request", "Session", "exchange_of"]
 
 _MOST_REDIRECTS = 10
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -75,6 +76,18 @@ class Learnt:
     single_post: bool | None = None
     whole_put: bool | None = None
     referrers: bool | None = None
+
+
+class Greeting(Struct, frozen=True):
+    """How a registry answers who says nothing of themselves: `GET /v2/`, at `way`."""
+
+    way: Way
+    status: int
+    version: str
+    """`Docker-Distribution-Api-Version`; empty if it is not sent."""
+    server: str
+    is_page: bool
+    challenge: Challenge | None
 
 
 class Session(Protocol):
@@ -170,6 +183,34 @@ class Direct:
                     status=answer.status,
                 )
             return answer, body
+
+    async def greet(self) -> Greeting:
+        """Ask the registry's API as nobody in particular.
+
+        Raises:
+            Unreachable: no answer came.
+        """
+        way = await self._arrived()
+        answer = await self._send("GET", Url(f"{way.origin}{self.host.api}/"), {}, None)
+        try:
+            body = await answer.body(LARGEST_ERROR) or b""
+            version, server = (answer.header(each) or "" for each in ("Docker-Distribution-Api-Version", "Server"))
+            self._authoriser.learn(read_challenges(answer.headers("WWW-Authenticate")))
+            return Greeting(way, answer.status, version, server, is_page(answer, body), self._authoriser.challenge)
+        finally:
+            await answer.close()
+
+    async def credential(self, scopes: Scopes = NOTHING) -> Credential | None:
+        """The credential that requests which need these scopes are made with.
+
+        Raises:
+            CredentialsError: what should hold it does not work.
+        """
+        return await self._authoriser.credential(scopes)
+
+    async def who(self, scopes: Scopes = NOTHING) -> str:
+        """As whom such requests are made, for people."""
+        return await self._authoriser.who(scopes)
 
     async def log_in(self) -> LoggedIn:
         """Have the registry check our credential.

@@ -1,0 +1,69 @@
+"""`wherry doctor`."""
+
+import os
+
+import click
+import msgspec
+
+from wherry.cli.failures import ExitCode, say
+from wherry.cli.options import insecure_option
+from wherry.cli.session import open_client, run
+from wherry.cli.surroundings import host_files
+from wherry.cli.tables import printable
+from wherry.oci.reference import Reference
+from wherry.stores.locations import parse_registry
+from wherry.stores.remote.examination import Finding, examine
+from wherry.stores.remote.proxies import Proxies
+
+__all__ = ["doctor"]
+
+_WIDTH = len("authorisation") + 2
+_SIGNS = {"ok": " ", "note": "-", "unknown": "?", "broken": "!"}
+
+
+@click.command(short_help="Show the way to a registry, what is wrong with it, and what the registry can do.")
+@click.argument("place", metavar="HOST[/REPOSITORY]")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@insecure_option
+def doctor(place: str, *, as_json: bool, insecure: bool) -> int:
+    """Go the way to a registry step by step, and show what is found: routes and mirrors with the files that name them, proxy,
+    addresses, TLS certificates, credentials (where from, never the secret), token server, and what the registry can do.
+
+    With a repository behind the host also whether it may be read, and what can be learnt of it. Nothing is ever written.
+    Exit code 1 means that something is broken; the next step stands below it.
+    """
+    registry = parse_registry(place)
+    reference = None
+    if registry is None:
+        reference = Reference.parse_repository(place.removeprefix("docker://"))
+        registry = reference.registry
+    findings = run(_findings(registry, reference, insecure=insecure, as_json=as_json))
+    broken = [each for each in findings if each.state == "broken"]
+    if as_json:
+        document = {
+            "registry": registry,
+            "repository": reference.repository if reference else None,
+            "works": not broken,
+            "findings": findings,
+        }
+        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    for each in broken if as_json else ():
+        say(f"wherry: {registry}: {each.about}: {each.text}")
+    return ExitCode.FAILED if broken else ExitCode.OK
+
+
+async def _findings(registry: str, reference: Reference | None, *, insecure: bool, as_json: bool) -> list[Finding]:
+    found = []
+    async with open_client(insecure=insecure) as client:
+        proxies = Proxies.of(os.environ)
+        async for finding in examine(client, registry, reference, hosts=host_files(), proxies=proxies):
+            found.append(finding)
+            if not as_json:
+                _show(finding)
+    return found
+
+
+def _show(finding: Finding) -> None:
+    click.echo(f"{_SIGNS[finding.state]} {finding.about:<{_WIDTH}}{printable(finding.text)}")
+    if finding.hint:
+        click.echo(f"  {'':<{_WIDTH}}try: {printable(finding.hint)}")

@@ -1,0 +1,347 @@
+"""Why does this registry not work for me: the way there step by step, and what the registry can do. Reads alone; never writes.
+
+Each step is a finding. What is broken comes with the next step that a person can take; what depends on a broken step is left out.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from msgspec import Struct, field
+from pyreqwest.http import Url
+
+from wherry.oci.document import NotJSON, decode, list_at
+from wherry.oci.errors import NotFound, RegistryError, TLSFailed, TooManyRequests, Unsupported, WherryError
+from wherry.oci.reference import Reference, Tag
+from wherry.stores.remote.client import Client
+from wherry.stores.remote.handshake import Shown, shake_hands
+from wherry.stores.remote.hosts import API, Endpoint, Hosts, Route
+from wherry.stores.remote.proxies import Proxies
+from wherry.stores.remote.reach import authority, is_loopback
+from wherry.stores.remote.routed import at
+from wherry.stores.remote.scopes import CATALOGUE, NOTHING, Scopes, pull
+from wherry.stores.remote.session import Direct, Greeting, Request
+from wherry.stores.remote.transport import Answer
+
+__all__ = ["Finding", "State", "examine"]
+
+State = Literal["ok", "note", "unknown", "broken"]
+
+_PATIENCE = 10.0  # seconds
+_SOON = 14  # days
+_OK, _UNAUTHORIZED, _NOT_FOUND = 200, 401, 404
+_NO_SUCH = "sha256:" + "0" * 64
+_LARGEST = 8 * 1024 * 1024  # bytes of a list
+
+
+class Finding(Struct, frozen=True):
+    """`about` is the step; `text` says what was found, `hint` what to do about what is broken, `facts` the same to programs."""
+
+    about: str
+    state: State
+    text: str
+    hint: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def failure(cls, about: str, error: WherryError, **facts: Any) -> "Finding":
+        return cls(about, "broken", str(error), error.hint, facts)
+
+
+async def examine(
+    client: Client, registry: str, reference: Reference | None, *, hosts: Hosts, proxies: Proxies
+) -> AsyncIterator[Finding]:
+    """Go the way to a registry, or to a repository, as `client` does; give the findings as they are made.
+
+    Args:
+        hosts, proxies: those that the client has.
+    """
+    repository = reference.repository if reference is not None else ""
+    try:
+        route = hosts.route(registry, repository)
+    except WherryError as error:
+        yield Finding.failure("route", error)
+        return
+    yield _route(registry, route)
+    for mirror in route.mirrors:
+        yield await _mirror(client, mirror)
+    session = client.direct(route.home.host)
+    async for finding in _way(session, proxies):
+        yield finding
+        if finding.state == "broken":
+            return
+    async for finding in _authorised(session, pull(route.home.repository or repository) if repository else NOTHING):
+        yield finding
+        if finding.state == "broken":
+            return
+    if reference is not None:
+        async for finding in _abilities(session, route.home, reference):
+            yield finding
+    yield await _catalogue(session)
+    yield _uploads(session)
+
+
+def _route(registry: str, route: Route) -> Finding:
+    home, host = route.home, route.home.host
+    facts = {
+        "host": host.address,
+        "scheme": host.scheme,
+        "api": host.api,
+        "repository": home.repository,
+        "insecure": host.insecure,
+        "source": home.source,
+        "certificates": list(host.trust.sources),
+        "mirrors": [str(each) for each in route.mirrors],
+    }
+    at_host = (
+        host.address + (host.api if host.api != API else "") + (f", as {home.repository}" if home.repository else "")
+    )
+    parts = [f"{registry} is {at_host}" if at_host != registry else f"{registry} itself"]
+    parts += [f"by {home.source}"] if home.source else []
+    parts += [f"with {', '.join(host.trust.sources)}"] if host.trust.sources else []
+    return Finding("route", "ok", ", ".join(parts), facts=facts)
+
+
+async def _mirror(client: Client, mirror: Endpoint) -> Finding:
+    facts = {"mirror": str(mirror), "source": mirror.source}
+    try:
+        greeting = await client.direct(mirror.host).greet()
+    except WherryError as error:
+        hint = f"commands pass it over and go on; {mirror.source} names it"
+        return Finding("mirror", "note", f"{mirror}, by {mirror.source}, does not work: {error}", hint, facts)
+    return Finding("mirror", "ok", f"{mirror}, by {mirror.source}, answers {greeting.status}", facts=facts)
+
+
+async def _way(session: Direct, proxies: Proxies) -> AsyncIterator[Finding]:
+    """From the name to the first answer."""
+    host = session.host
+    url = Url(f"{host.scheme or 'https'}://{host.address}")
+    try:
+        proxy = proxies.for_url(url)
+    except WherryError as error:
+        yield Finding.failure("proxy", error)
+        return
+    yield _proxy(url, proxy, proxies)
+    if proxy is None:
+        yield await _addresses(url)
+    greeting, failure = None, None
+    try:
+        greeting = await session.greet()
+    except WherryError as error:
+        failure = error
+    if greeting is None or not greeting.way.is_plain:
+        async for finding in _tls(url, proxy, greeting, failure, session):
+            yield finding
+    elif greeting is not None:
+        risk = "on this machine alone" if is_loopback(host.name) else "which others can read and change"
+        yield Finding("tls", "note", f"none: it is spoken to in plain HTTP, {risk}", facts={"verified": False})
+    if failure is not None and not isinstance(failure, TLSFailed):
+        yield Finding.failure("answer", failure)
+    if greeting is not None:
+        yield _answer(session, greeting)
+
+
+def _proxy(url: Url, proxy: Url | None, proxies: Proxies) -> Finding:
+    if proxy is not None:
+        return Finding("proxy", "ok", f"by way of {authority(proxy)}", facts={"proxy": authority(proxy)})
+    is_set = proxies.https if url.scheme == "https" else proxies.http
+    return Finding(
+        "proxy", "ok", "none for this host (loopback, or NO_PROXY)" if is_set else "none", facts={"proxy": None}
+    )
+
+
+async def _addresses(url: Url) -> Finding:
+    host = (url.host_str or "").strip("[]")
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            found = await loop.getaddrinfo(host, url.port_or_known_default, type=socket.SOCK_STREAM)
+    except TimeoutError:
+        return Finding("address", "broken", f"{host} does not resolve in {_PATIENCE:g} s", "check the name servers")
+    except (OSError, UnicodeError) as error:
+        reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+        return Finding("address", "broken", f"{host} does not resolve{reason}", "check how the name is spelled")
+    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+    return Finding("address", "ok", ", ".join(addresses), facts={"addresses": addresses})
+
+
+async def _tls(
+    url: Url, proxy: Url | None, greeting: Greeting | None, failure: WherryError | None, session: Direct
+) -> AsyncIterator[Finding]:
+    """What the host shows, and whether the client takes it."""
+    host, port = (url.host_str or "").strip("[]"), url.port_or_known_default or 443
+    shown = await shake_hands(host, port, proxy, patience=_PATIENCE)
+    for certificate in _chain(shown):
+        yield certificate
+    facts = {"version": shown.version if shown else None, "authorities": list(session.host.trust.sources)}
+    if isinstance(failure, TLSFailed):
+        yield Finding.failure("tls", failure, **facts, verified=False)
+    elif greeting is not None and shown is not None:
+        is_verified = greeting.way.verify
+        text = f"{shown.version}, " + ("verified" if is_verified else "not verified: anybody could stand in between")
+        yield Finding("tls", "ok" if is_verified else "note", text, facts=facts | {"verified": is_verified})
+
+
+def _chain(shown: Shown | None) -> Iterator[Finding]:
+    now = datetime.now(UTC)
+    for each in shown.chain if shown else ():
+        days = (each.end - now).days
+        text = f"{each.subject or '(no subject)'}, signed by {each.issuer}, until {each.end:%Y-%m-%d} "
+        text += f"({days} days)" if each.end > now else "(expired)"
+        text += f", for {', '.join(each.names)}" if each.names else ""
+        state: State = "note" if days < _SOON or each.start > now else "ok"
+        facts = {
+            "subject": each.subject,
+            "issuer": each.issuer,
+            "notBefore": each.start.isoformat(),
+            "notAfter": each.end.isoformat(),
+            "names": list(each.names),
+        }
+        yield Finding("certificate", state, text, facts=facts)
+
+
+def _answer(session: Direct, greeting: Greeting) -> Finding:
+    facts = {"url": f"{greeting.way.origin}{session.host.api}/", "status": greeting.status, "version": greeting.version}
+    text = f"GET {facts['url']} -> {greeting.status}"
+    hint = "check the host name and the port"
+    if greeting.is_page and greeting.status != _UNAUTHORIZED:
+        return Finding("answer", "broken", f"{text}: no registry: a web page (HTML)", hint, facts)
+    if greeting.status not in {_OK, _UNAUTHORIZED}:
+        return Finding("answer", "broken", f"{text}, where a registry answers 200 or 401", hint, facts)
+    said = [each for each in (greeting.version, greeting.server) if each]
+    return Finding("answer", "ok", text + (f" ({', '.join(said)})" if said else ""), facts=facts)
+
+
+async def _authorised(session: Direct, scopes: Scopes) -> AsyncIterator[Finding]:
+    """Who asks, and whether that is good."""
+    greeting = await session.greet()
+    try:
+        credential = await session.credential(scopes)
+    except WherryError as error:
+        yield Finding.failure("credential", error)
+        return
+    if credential is None:
+        yield Finding("credential", "ok", f"{await session.who(scopes)}", facts={"who": None, "source": None})
+    else:
+        told = {"who": credential.who, "source": credential.source}
+        yield Finding("credential", "ok", f"{credential.who}, from {credential.source or 'the program'}", facts=told)
+    challenge = greeting.challenge
+    if challenge is None:
+        yield Finding("authorisation", "ok", "not asked for", facts={"scheme": None})
+        return
+    facts: dict[str, Any] = {"scheme": challenge.scheme, **challenge.parameters, "scopes": list(scopes.texts())}
+    wants = f"{challenge.scheme}" + (
+        f", tokens of {challenge.parameters['realm']}" if "realm" in challenge.parameters else ""
+    )
+    try:
+        await session.ask(Request("GET", f"{session.host.api}/", session.registry, scopes))
+    except WherryError as error:
+        if (
+            isinstance(error, RegistryError)
+            and error.status == _UNAUTHORIZED
+            and credential is None
+            and not scopes.grants
+        ):
+            hint = f"`wherry login {session.registry}`, or name a public repository: {session.registry}/REPOSITORY"
+            yield Finding("authorisation", "note", f"{wants}: nobody comes in without a credential", hint, facts)
+            return
+        yield Finding.failure("authorisation", error, **facts)
+        return
+    needs = f", for {' '.join(scopes.texts())}" if scopes.grants else ""
+    yield Finding("authorisation", "ok", f"{wants}{needs}: accepted", facts=facts)
+
+
+async def _abilities(session: Direct, home: Endpoint, reference: Reference) -> AsyncIterator[Finding]:
+    """What can be learnt of a repository without writing to it."""
+    name = reference.repository
+    tag = reference.tag
+    place = reference.context
+
+    def request(method: str, path: str, *expected: int) -> Request:
+        return at(home, name, Request(method, f"{API}/{name}/{path}", place, pull(name), expected=(_OK, *expected)))
+
+    try:
+        answer, body = await session.ask(request("GET", "tags/list?n=1"), limit=_LARGEST)
+    except WherryError as error:
+        error.hint = error.hint or ("check the name; a push would make it" if isinstance(error, NotFound) else None)
+        yield Finding.failure("repository", error)
+        if not isinstance(error, NotFound | Unsupported) or tag is None:
+            return
+    else:
+        tags = _tags(body)
+        yield Finding("repository", "ok", "it is there, and may be read", facts={"tags": bool(tags)})
+        yield _pages(answer, tags)
+        tag = tag or next(iter(tags), None)
+    if tag is not None:
+        yield await _head(session, request("HEAD", f"manifests/{tag}"))
+    yield await _referrers(session, request("GET", f"referrers/{_NO_SUCH}", _NOT_FOUND))
+
+
+def _tags(body: bytes) -> list[Tag]:
+    try:
+        return [Tag(each) for each in list_at(decode(body), "tags") or []]
+    except (NotJSON, WherryError, AttributeError, TypeError):
+        return []
+
+
+def _pages(answer: Answer, tags: list[Tag]) -> Finding:
+    is_paged = bool(answer.headers("Link"))
+    if len(tags) > 1 and not is_paged:
+        return Finding("pages", "note", f"n=1 was asked for, and all {len(tags)} tags came", facts={"honoursN": False})
+    if is_paged:
+        return Finding("pages", "ok", "lists come in pages of the size that is asked for", facts={"honoursN": True})
+    return Finding("pages", "unknown", "there are too few tags to tell", facts={"honoursN": None})
+
+
+async def _head(session: Direct, request: Request) -> Finding:
+    try:
+        answer, _ = await session.ask(request)
+    except TooManyRequests as error:
+        return Finding.failure("head", error)
+    except WherryError as error:
+        return Finding(
+            "head", "note", f"HEAD is refused, so GET is used, which costs more: {error}", facts={"head": False}
+        )
+    digest = answer.header("Docker-Content-Digest")
+    if digest is None:
+        return Finding(
+            "head", "note", "HEAD comes without a digest, so GET is used, which costs more", facts={"head": False}
+        )
+    return Finding("head", "ok", f"HEAD tells the digest ({digest})", facts={"head": True})
+
+
+async def _referrers(session: Direct, request: Request) -> Finding:
+    try:
+        answer, _ = await session.ask(request, limit=_LARGEST)
+    except WherryError as error:
+        return Finding("referrers", "note", f"the referrers API does not work: {error}", facts={"referrers": None})
+    if answer.status == _OK:
+        return Finding("referrers", "ok", "it has the referrers API", facts={"referrers": True})
+    text = "it has no referrers API: signatures and the like are listed under a tag (sha256-…)"
+    return Finding("referrers", "note", text, facts={"referrers": False})
+
+
+async def _catalogue(session: Direct) -> Finding:
+    request = Request("GET", f"{session.host.api}/_catalog?n=1", session.registry, CATALOGUE)
+    try:
+        await session.ask(request, limit=_LARGEST)
+    except WherryError:
+        return Finding("catalogue", "note", "it does not list its repositories (to us)", facts={"catalogue": False})
+    return Finding("catalogue", "ok", "it lists its repositories", facts={"catalogue": True})
+
+
+def _uploads(session: Direct) -> Finding:
+    learnt = session.learnt
+    known = {
+        "single POST": learnt.single_post,
+        "PUT of any size": learnt.whole_put,
+    }
+    facts = {"singlePost": learnt.single_post, "wholePut": learnt.whole_put}
+    said = [f"{name}: {'yes' if can else 'no'}" for name, can in known.items() if can is not None]
+    if said:
+        return Finding("uploads", "ok", f"as it was met: {', '.join(said)}", facts=facts)
+    return Finding(
+        "uploads", "unknown", "mounts, single POST and chunks show only when something is pushed", facts=facts
+    )
