@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from wherry.oci.reference import Reference
+from wherry.server.policy import Durability, Policy
+from wherry.server.registry import Registry
 from wherry.server.running import running
+from wherry.server.store import RegistryStore
 from wherry.stores.layout import Layout
 from wherry.stores.memory import MemoryStore
 from wherry.stores.protocol import Store
@@ -21,13 +24,26 @@ async def a_repository() -> AsyncIterator[Store]:
         yield client.repository(Reference.parse(f"{registry.address}/team/app"))
 
 
-@pytest.fixture(params=["memory", "layout", "remote"])
+@asynccontextmanager
+async def a_stored_repository(folder: Path) -> AsyncIterator[Store]:
+    """A repository of our own registry's storage, without a server."""
+    registry = Registry.open(folder, Policy(durability=Durability.RELAXED))
+    try:
+        yield RegistryStore(registry, "team/app")
+    finally:
+        await registry.close()
+
+
+@pytest.fixture(params=["memory", "layout", "remote", "server"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """An empty store of each kind."""
     if request.param == "memory":
         yield MemoryStore()
     elif request.param == "layout":
         yield Layout(tmp_path / "layout")
+    elif request.param == "server":
+        async with a_stored_repository(tmp_path) as repository:
+            yield repository
     else:
         async with a_repository() as repository:
             yield repository

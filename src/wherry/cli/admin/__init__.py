@@ -11,6 +11,11 @@ __all__ = ["admin"]
 
 PLACES = {
     "gc": Place("wherry.cli.admin.gc:gc", "Delete what nothing needs; a server does it by itself.", extra="server"),
+    "import": Place(
+        "wherry.cli.admin.importing:import_folder",
+        "Take over what another registry has stored in a folder.",
+        extra="server",
+    ),
     "uploads": Place("wherry.cli.admin.uploads:uploads", "List uploads that nobody has finished.", extra="server"),
 }
 

@@ -1,0 +1,108 @@
+"""`wherry admin import`: what it says, and with which exit code."""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Done
+from tests.content import an_image, an_index_of, put, read
+from tests.peers import registry_of
+from tests.storages import DistributionFolder
+from wherry.oci.reference import Reference
+from wherry.server.running import running
+from wherry.stores.remote import Client
+
+INDEX = an_index_of(an_image(), an_image(platform="linux/arm64"))
+OTHER = an_image("other")
+
+Wherry = Callable[..., Awaitable[Done]]
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> DistributionFolder:
+    folder = DistributionFolder(tmp_path / "storage")
+    folder.put(INDEX, "team/app", "1", "latest")
+    folder.put(OTHER, "zoo", "1")
+    return folder
+
+
+async def test_import_says_what_it_did_for_each_repository(
+    wherry: Wherry, storage: DistributionFolder, tmp_path: Path
+) -> None:
+    done = await wherry("admin", "import", storage.path, "--data", tmp_path / "registry")
+    assert (done.code, done.err) == (0, "")
+    first, second = done.lines
+    assert first.startswith("team/app: 2 tags, 2 manifests without a tag, moved ")
+    assert second.startswith("zoo: 1 tag, moved 2 blobs (")
+    async with running(data=tmp_path / "registry") as server, Client() as client:
+        reference = Reference.parse(f"{server.address}/team/app:latest")
+        assert (await client.repository(reference).manifest(reference.name)) == INDEX.manifest
+
+
+async def test_import_tells_programs_the_same(wherry: Wherry, storage: DistributionFolder, tmp_path: Path) -> None:
+    storage.tag("zoo", "1").write_text("")
+    done = await wherry("admin", "import", storage.path, "--data", tmp_path / "registry", "--json")
+    assert (done.code, done.err) == (1, "")
+    document = json.loads(done.out)
+    assert document["dryRun"] is False
+    app, zoo = document["repositories"]
+    assert (app["name"], app["tags"], app["failures"]) == ("team/app", 2, [])
+    assert app["moved"]["blobs"] + app["skipped"]["blobs"] >= 4
+    assert [each["name"] for each in zoo["failures"]] == ["1"]
+    assert "damaged" in zoo["failures"][0]["reason"]
+
+
+async def test_import_goes_on_after_damage_and_ends_with_1(
+    wherry: Wherry, storage: DistributionFolder, tmp_path: Path
+) -> None:
+    storage.tag("team/app", "latest").write_text(f"sha256:{'0' * 64}")
+    done = await wherry("admin", "import", storage.path, "--data", tmp_path / "registry")
+    assert done.code == 1
+    assert done.lines[0].startswith("team/app: 1 tag, ")
+    assert done.lines[1].startswith("zoo: 1 tag, ")
+    failure, total = done.err.splitlines()
+    assert failure.startswith("not imported: team/app:latest: ")
+    assert "is not in the repository" in failure
+    assert total.startswith("1 of ")
+
+
+async def test_dry_run_of_import_writes_nothing(wherry: Wherry, storage: DistributionFolder, tmp_path: Path) -> None:
+    done = await wherry("admin", "import", storage.path, "--data", tmp_path / "registry", "--dry-run")
+    assert done.code == 0
+    assert "to move 2 blobs" in done.lines[1]
+    assert not (tmp_path / "registry").exists()
+
+
+async def test_quiet_import_says_only_what_fails(wherry: Wherry, storage: DistributionFolder, tmp_path: Path) -> None:
+    storage.tag("zoo", "1").write_text("")
+    done = await wherry("admin", "import", storage.path, "--data", tmp_path / "registry", "-q")
+    assert (done.code, done.out) == (1, b"")
+    assert done.err.startswith("not imported: zoo:1: ")
+
+
+async def test_import_of_something_else_is_one_clear_error(wherry: Wherry, tmp_path: Path) -> None:
+    done = await wherry("admin", "import", tmp_path, "--data", tmp_path / "registry")
+    assert (done.code, done.out) == (1, b"")
+    error, hint = done.err.splitlines()
+    assert error == f"wherry: {tmp_path}: neither a registry's storage nor an OCI layout"
+    assert hint.startswith("try: ")
+    assert not (tmp_path / "registry").exists()
+
+
+@pytest.mark.parametrize("program", ["docker-registry", "registry"])
+async def test_storage_of_the_real_distribution_is_taken_over(wherry: Wherry, tmp_path: Path, program: str) -> None:
+    async with registry_of(program, tmp_path / program) as address, Client() as client:
+        for content, name in ((INDEX, "team/app:1"), (OTHER, "team/app:moved"), (INDEX, "team/app:moved")):
+            reference = Reference.parse(f"{address}/{name}")
+            assert reference.tag is not None
+            await put(content, client.repository(reference), reference.tag)
+    done = await wherry("admin", "import", tmp_path / program / "data", "--data", tmp_path / "registry")
+    assert (done.code, done.err) == (0, "")
+    async with running(data=tmp_path / "registry") as server, Client() as client:
+        repository = client.repository(Reference.parse(f"{server.address}/team/app"))
+        assert [tag async for tag in repository.tags()] == ["1", "moved"]
+        assert await repository.manifest(OTHER.digest) == OTHER.manifest, "the untagged one too"
+        for blob in (*INDEX.all_blobs().values(), *OTHER.blobs):
+            assert await read(repository.fetch(blob.descriptor)) == blob.content
