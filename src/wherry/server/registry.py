@@ -8,10 +8,12 @@ from typing import Self
 from wherry.server.blobs.files import FileBlobs
 from wherry.server.blobs.protocol import Blobs
 from wherry.server.collection.collector import Collector
+from wherry.server.inspection.protocol import Inspection
 from wherry.server.metadata.database import Clock, Database
 from wherry.server.metadata.moment import Keeping
 from wherry.server.metadata.protocol import Metadata
 from wherry.server.metadata.sqlite import SQLiteMetadata
+from wherry.server.metadata.sqlite_inspection import SQLiteInspection
 from wherry.server.metadata.sqlite_reviews import SQLiteReviews
 from wherry.server.points import Reached, pass_by
 from wherry.server.policy import Durability, Policy
@@ -29,6 +31,7 @@ class Registry:
     sessions: Sessions
     policy: Policy
     collector: Collector
+    inspection: Inspection
 
     @classmethod
     def open(
@@ -53,7 +56,8 @@ class Registry:
         keeping = Keeping(policy.lease, policy.grace, policy.delete_untagged_after)
         metadata = SQLiteMetadata(database, keeping)
         sessions = Sessions(metadata, blobs, clock=clock)
-        return cls(metadata, blobs, sessions, policy, Collector(SQLiteReviews(database, keeping), blobs, reached))
+        collector = Collector(SQLiteReviews(database, keeping), blobs, reached)
+        return cls(metadata, blobs, sessions, policy, collector, SQLiteInspection(database, keeping))
 
     async def close(self) -> None:
         """Finish what was begun, and let go of the folder."""

@@ -7,6 +7,9 @@ running hash lives in this process, since CPython cannot save one; after a resta
 One request at a time writes to an upload. A second one waits its turn, and then finds that the offset has moved from
 where it wanted to write: RANGE_INVALID, with the range that is there, so that its client can go on from that.
 
+All of that holds for several processes, too: whoever writes has a lock on the file, and whoever gets it looks first
+whether the file is longer than it was, and reads what others have written in between.
+
 An upload that became a blob is remembered for a while, so that a client who did not hear the answer can ask again.
 
 Spec: distribution-spec 1.1, "Pushing a blob in chunks".
@@ -29,6 +32,7 @@ from wherry.server.request import Request
 __all__ = ["Session", "Sessions"]
 
 _BATCH = 1024 * 1024
+_OTHERS = 0.02  # seconds between two looks whether another process still writes to an upload
 
 
 class Session:
@@ -40,11 +44,29 @@ class Session:
         self.hasher = hashlib.new(record.algorithm)
         self.turn = asyncio.Lock()
         self.over = False
+        self._shared = False  # whether others have written to it
 
     @property
     def offset(self) -> int:
-        """Bytes that are there."""
+        """Bytes that were there when somebody held it last."""
         return self.incoming.size
+
+    @property
+    def written(self) -> int:
+        """Bytes that are there now, whoever writes them."""
+        return self.incoming.written()
+
+    async def catch_up(self) -> None:
+        """Take in what other processes have written; only while it is held."""
+        before = self.offset
+        if self.incoming.written() == before:
+            return
+        self._shared = True
+        await self.incoming.look_again()
+        if self.offset < before:
+            await self._hash_again()
+        else:
+            await self.incoming.digest(self.hasher, start=before)
 
     async def append(self, request: Request, span: Span | None) -> None:
         """Write a request's body behind what is there. `span` is where the client said that it goes.
@@ -110,6 +132,11 @@ class Session:
             hasher = hashlib.new(digest.algorithm)
             await self.incoming.digest(hasher)
         found = Digest.taken_from(hasher, digest.algorithm)
+        if found != digest and self._shared:  # one that took bytes back may have written as many others
+            await self._hash_again()
+            hasher, self._shared = self.hasher, False
+            if digest.algorithm == self.record.algorithm:
+                found = Digest.taken_from(hasher, digest.algorithm)
         if found != digest:
             raise DigestInvalid(
                 f"the {self.offset} bytes that came have digest {found}, not {digest}",
@@ -141,8 +168,8 @@ class Sessions:
         Raises:
             BlobUploadUnknown: there is none of that name in that repository, or it is over.
         """
-        session = self._live.get(identifier) or await self._resumed(identifier)
-        if session is None or session.record.repository != repository or session.over:
+        session = await self._current(identifier)
+        if session is None or session.record.repository != repository:
             raise BlobUploadUnknown(
                 "no such upload: it was finished or cancelled, or it has lain too long",
                 detail={"name": repository, "upload": identifier},
@@ -164,16 +191,28 @@ class Sessions:
             RangeInvalid: somebody else wrote to it while we waited.
         """
         session = await self.find(repository, identifier)
-        offset = session.offset
+        offset = session.written
         async with session.turn:
-            if session.over:
-                raise BlobUploadUnknown("the upload was finished or cancelled meanwhile")
-            if session.offset != offset:
-                raise RangeInvalid("another request has written to this upload meanwhile")
             try:
+                if not session.over:
+                    await self._claim(session)
+                if session.over:
+                    raise BlobUploadUnknown("the upload was finished or cancelled meanwhile")
+                if session.offset != offset:
+                    raise RangeInvalid("another request has written to this upload meanwhile")
                 yield session
             finally:
                 await session.incoming.pause()
+
+    async def _claim(self, session: Session) -> None:
+        """Wait until no other process writes to an upload, and take in what it has written."""
+        while not session.incoming.claim():  # noqa: ASYNC110  # the other process can set no event of ours
+            await asyncio.sleep(_OTHERS)
+        if await self._current(session.record.id) is not session:  # finished, cancelled or swept by another process
+            self._end(session)
+            await session.incoming.discard()
+            return
+        await session.catch_up()
 
     async def finish(self, session: Session, digest: Digest) -> None:
         """Make an upload that is held the blob of `digest`; if the bytes are others, it is thrown away.
@@ -226,15 +265,26 @@ class Sessions:
                 await session.incoming.pause()
             await self._blobs.discard(name)
         await self._metadata.forget_uploads(sorted(stale))
+        for session in [each for each in self._live.values() if not each.turn.locked()]:
+            await self._current(session.record.id)  # another process may have finished it
         return len(stale)
 
-    async def _resumed(self, identifier: str) -> Session | None:
-        """An upload that an earlier process began."""
+    async def _current(self, identifier: str) -> Session | None:
+        """An upload that goes on, as far as the database knows."""
         record = await self._metadata.upload(identifier)
+        session = self._live.get(identifier)
         if record is None or record.finished is not None:
+            if session is not None and not session.turn.locked():
+                self._end(session)
             return None
-        session = Session(record, await self._blobs.resume(identifier))
-        self._live[identifier] = session  # before the first wait, so that a second request finds this one
+        return session or await self._resumed(record)
+
+    async def _resumed(self, record: UploadRecord) -> Session:
+        """An upload that another process began."""
+        session = Session(record, await self._blobs.resume(record.id))
+        if record.id in self._live:
+            return self._live[record.id]
+        self._live[record.id] = session  # before the next wait, so that a second request finds this one
         async with session.turn:
             await session.incoming.digest(session.hasher)
             await session.incoming.pause()

@@ -10,6 +10,7 @@ from wherry.cli.lazy import LazyGroup, Place
 __all__ = ["admin"]
 
 PLACES = {
+    "fsck": Place("wherry.cli.admin.fsck:fsck", "Check that everything is there that should be.", extra="server"),
     "gc": Place("wherry.cli.admin.gc:gc", "Delete what nothing needs; a server does it by itself.", extra="server"),
     "import": Place(
         "wherry.cli.admin.importing:import_folder",

@@ -6,15 +6,18 @@ was flushed. So a file under a digest's name is that content, at every moment, w
 To set a blob aside is to rename it, which takes no time even for large ones; deleting them may.
 """
 
+import hashlib
 import os
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
 from typing import Self
 from uuid import uuid4
 
 from wherry.oci.digest import Digest
-from wherry.oci.errors import StoreError
+from wherry.oci.errors import InvalidValue, StoreError
 from wherry.server.blobs.disk import Disk, open_file, size_of, write_all
 from wherry.server.blobs.incoming import IncomingFile
 from wherry.server.blobs.protocol import Arrived, LocalFile
@@ -32,6 +35,7 @@ class FileBlobs:
         self._kept = folder / "blobs"
         self._incoming = folder / "uploads"
         self._aside = folder / "aside"
+        self._damaged = folder / "damaged"
         self._disk = disk
         self._flushed: set[Path] = set()  # folders that are known to be on the disk
 
@@ -81,6 +85,19 @@ class FileBlobs:
     def set_aside(self, digest: Digest) -> None:
         with suppress(FileNotFoundError):
             Path(self._name(digest)).rename(self._aside / f"{digest.encoded}.{uuid4()}")
+
+    def set_apart(self, digest: Digest) -> None:
+        self._damaged.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            Path(self._name(digest)).rename(self._damaged / f"{digest.algorithm}-{digest.encoded}")
+
+    async def digest(self, digest: Digest) -> Digest | None:
+        return await self._disk.run(lambda: _digest_of(self._name(digest), digest.algorithm))
+
+    async def listed(self) -> AsyncIterator[tuple[Digest, Arrived]]:
+        for folder in await self._disk.run(lambda: sorted(self._kept.glob("*/*/"))):
+            for each in await self._disk.run(partial(_blobs_in, folder)):
+                yield each
 
     async def clear_aside(self) -> int:
         return await self._disk.run(self._clear_aside)
@@ -177,3 +194,22 @@ def _copy(descriptor: int, path: Path) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
     with path.open("xb") as copy, os.fdopen(os.dup(descriptor), "rb") as content:
         copyfileobj(content, copy)
+
+
+def _digest_of(path: str, algorithm: str) -> Digest | None:
+    try:
+        with open(path, "rb") as content:  # noqa: PTH123  # a name is all that we have of it
+            return Digest.taken_from(hashlib.file_digest(content, algorithm), algorithm)
+    except FileNotFoundError:
+        return None
+
+
+def _blobs_in(folder: Path) -> list[tuple[Digest, Arrived]]:
+    """The blobs in one of the folders; files with other names are none of ours, and nobody touches them."""
+    found = []
+    for path in folder.iterdir():
+        with suppress(InvalidValue, FileNotFoundError):
+            status = path.stat()
+            digest = Digest.parse(f"{folder.parent.name}:{path.name}")
+            found.append((digest, Arrived(status.st_size, status.st_mtime)))
+    return found

@@ -6,13 +6,14 @@ to the disk: so there is little left to wait for at its end.
 """
 
 import asyncio
+import fcntl
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
 from wherry.oci.digest import Digest, Hasher
-from wherry.server.blobs.disk import Disk, disk_trouble, open_file, write_all
+from wherry.server.blobs.disk import Disk, disk_trouble, open_file, size_of, write_all
 from wherry.server.points import Point
 
 __all__ = ["IncomingFile"]
@@ -54,9 +55,23 @@ class IncomingFile:
     async def truncate(self, size: int) -> None:
         self._cut(self._open(), size)
 
-    async def digest(self, hasher: Hasher) -> None:
+    async def digest(self, hasher: Hasher, *, start: int = 0) -> None:
         descriptor = self._open()
-        await self._disk.run(lambda: _hash(descriptor, hasher))
+        await self._disk.run(lambda: _hash(descriptor, hasher, start))
+
+    def claim(self) -> bool:
+        try:
+            fcntl.flock(self._open(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def written(self) -> int:
+        return size_of(self._path) or 0
+
+    async def look_again(self) -> None:
+        self.size = self.written()
+        os.lseek(self._open(), self.size, os.SEEK_SET)
 
     async def keep(self, digest: Digest) -> None:
         descriptor = self._open()
@@ -109,8 +124,7 @@ def _feed(hasher: Hasher, pieces: Sequence[bytes]) -> None:
         hasher.update(piece)
 
 
-def _hash(descriptor: int, hasher: Hasher) -> None:
-    position = 0
+def _hash(descriptor: int, hasher: Hasher, position: int) -> None:
     while piece := os.pread(descriptor, _READ, position):
         hasher.update(piece)
         position += len(piece)

@@ -4,7 +4,7 @@ What arrives is *incoming* until its digest is known; then it is *kept*, and can
 repositories.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +23,7 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """How many bytes of an upload are there, and when it last got some (seconds since the epoch)."""
+    """How many bytes of an upload or a blob are there, and when it last got some (seconds since the epoch)."""
 
     size: int
     touched: float
@@ -42,8 +42,17 @@ class Incoming(Protocol):
     async def truncate(self, size: int) -> None:
         """Forget what is behind `size`."""
 
-    async def digest(self, hasher: Hasher) -> None:
-        """Feed all that is there to `hasher`."""
+    async def digest(self, hasher: Hasher, *, start: int = 0) -> None:
+        """Feed what is there, from byte `start` on, to `hasher`."""
+
+    def claim(self) -> bool:
+        """Keep other processes from writing, until `pause`; False if one writes right now."""
+
+    def written(self) -> int:
+        """How many bytes are there now, if others write, too."""
+
+    async def look_again(self) -> None:
+        """Go on behind what others have written."""
 
     async def keep(self, digest: Digest) -> None:
         """Make it the blob of that digest, which the caller has checked, as durably as the policy promises.
@@ -72,6 +81,15 @@ class Blobs(Protocol):
 
     def stored(self, digest: Digest, size: int) -> bool:
         """Whether a blob of that size is kept. Asked in a transaction: it waits for nothing."""
+
+    async def digest(self, digest: Digest) -> Digest | None:
+        """The digest that a kept blob's bytes have in truth; None if it is not there."""
+
+    def listed(self) -> AsyncIterator[tuple[Digest, Arrived]]:
+        """All kept blobs, in no order."""
+
+    def set_apart(self, digest: Digest) -> None:
+        """The same as `set_aside` for bytes that are damaged: nobody deletes them."""
 
     def set_aside(self, digest: Digest) -> None:
         """Take a blob away, if it is there, so that it cannot be found, and can be pushed anew. Done in a transaction, too."""

@@ -146,7 +146,7 @@ def _location(name: str, session: Session) -> str:
 def _state(name: str, session: Session) -> Headers:
     return [
         ("location", _location(name, session)),
-        ("range", write_upload_range(session.offset)),
+        ("range", write_upload_range(session.written)),
         ("docker-upload-uuid", session.record.id),
     ]
 

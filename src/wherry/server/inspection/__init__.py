@@ -1,0 +1,1 @@
+"""Whether what the database says and what the disk has are the same."""

@@ -1,0 +1,150 @@
+"""What is wrong in a folder is found and named; what is damaged is healed by the next push."""
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.server.asking import an_image, ask, digest_of, push_blob, push_image, put
+from wherry.oci.digest import Digest
+from wherry.server.inspection.fsck import inspect
+from wherry.server.inspection.protocol import Problem
+from wherry.server.policy import Sparse
+from wherry.server.running import running
+
+
+@pytest.fixture
+async def server(tmp_path):
+    async with running(data=tmp_path) as server:
+        yield server
+
+
+async def findings(server, **options):
+    registry = server.registry
+    return [each async for each in inspect(registry.inspection, registry.blobs, **options)]
+
+
+def file_of(server, content: bytes) -> Path:
+    digest = Digest.of(content)
+    return server.data / "blobs" / "sha256" / digest.encoded[:2] / digest.encoded
+
+
+def lose(path: Path) -> None:
+    path.unlink()
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, 2)
+
+
+def spoil(path: Path) -> None:
+    path.write_bytes(b"r" + path.read_bytes()[1:])
+
+
+async def test_a_whole_registry_has_no_findings(server):
+    await push_image(server, "a", "t", b"layer")
+    await push_blob(server, "b", b"alone")
+    assert await findings(server, deep=True, orphan_age=0) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem", "deep"),
+    [(lose, Problem.LOST, False), (cut, Problem.SIZE, False), (spoil, Problem.BYTES, True)],
+)
+async def test_a_damaged_blob_is_found_and_healed_by_the_next_push(server, damage, problem, deep):
+    manifest, _ = await push_image(server, "a", "t", b"layer")
+    await push_image(server, "b", "t", b"layer")
+    path = f"/v2/b/blobs/{digest_of(b'layer')}"
+    damage(file_of(server, b"layer"))
+    found = await findings(server, deep=deep)
+    assert [(each.problem, str(each.digest), each.repaired) for each in found] == [
+        (problem, digest_of(b"layer"), False)
+    ]
+    [repaired] = await findings(server, deep=deep, repair=True)
+    assert repaired.repaired
+    for method in ("GET", "HEAD"):
+        assert (await ask(server, method, path)).status == 404
+    assert (await ask(server, "POST", f"/v2/c/blobs/uploads/?mount={digest_of(b'layer')}&from=b", b"")).status == 202
+    refused = await put(server, "a", "again", manifest)
+    assert (refused.status, refused.codes) == (400, ["MANIFEST_BLOB_UNKNOWN"])
+    assert [each.problem for each in await findings(server, deep=deep)] == [Problem.DAMAGED]
+    await push_blob(server, "a", b"layer")
+    assert (await ask(server, "GET", path)).body == b"layer"
+    assert (await put(server, "a", "again", manifest)).status == 201
+    assert await findings(server, deep=True) == []
+
+
+async def test_what_was_pushed_while_it_was_looked_at_is_left_alone(server):
+    await push_blob(server, "a", b"layer")
+    [row] = await server.registry.inspection.blobs(None, 10)
+    lose(file_of(server, b"layer"))
+    await push_blob(server, "a", b"layer")
+    assert not await server.registry.inspection.unchanged(row)
+    assert not await server.registry.inspection.mark_damaged(row, lambda: pytest.fail("moved what is whole"))
+    assert (await ask(server, "GET", f"/v2/a/blobs/{digest_of(b'layer')}")).body == b"layer"
+
+
+async def test_a_file_that_no_row_knows_is_found_when_it_is_old_and_deleted_when_asked(server):
+    await push_blob(server, "a", b"layer")
+    path = file_of(server, b"orphan")
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"orphan")
+    assert await findings(server) == []
+    os.utime(path, (0, time.time() - 7200))
+    [found] = await findings(server)
+    assert (found.problem, found.problem.damage, str(found.digest)) == (Problem.ORPHAN, False, digest_of(b"orphan"))
+    [found] = await findings(server, repair=True)
+    assert found.repaired
+    assert not path.exists()
+    assert await findings(server) == []
+    await push_blob(server, "a", b"orphan")
+    assert (await ask(server, "GET", f"/v2/a/blobs/{digest_of(b'orphan')}")).body == b"orphan"
+
+
+async def test_a_file_with_another_name_is_nobodys_business(server):
+    path = file_of(server, b"layer").parent / "notes.txt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    assert await findings(server, repair=True, orphan_age=-10) == []
+    assert path.exists()
+
+
+async def test_a_manifest_with_other_bytes_is_found(tmp_path):
+    async with running(data=tmp_path) as server:
+        _, digest = await push_image(server, "a", "t", b"layer")
+    database = sqlite3.connect(tmp_path / "registry.sqlite")
+    database.execute("UPDATE manifests SET content = CAST(content || ' ' AS BLOB)")
+    database.commit()
+    database.close()
+    async with running(data=tmp_path) as server:
+        [found] = await findings(server, deep=True)
+        assert (found.problem, found.repository, str(found.digest)) == (Problem.MANIFEST, "a", digest)
+
+
+async def test_what_the_collector_does_not_know_of_is_told_to_it(server):
+    await push_blob(server, "a", b"layer")
+    database = sqlite3.connect(server.data / "registry.sqlite")
+    database.execute("DELETE FROM reviews")
+    database.commit()
+    database.close()
+    [found] = await findings(server)
+    assert (found.problem, found.repository, found.problem.damage) == (Problem.UNREVIEWED, "a", False)
+    await findings(server, repair=True)
+    assert await findings(server) == []
+
+
+async def test_a_sparse_manifest_is_incomplete_and_not_damaged(registry_factory, tmp_path):
+    server = await registry_factory(data=tmp_path, sparse=Sparse.ALL)
+    foreign = {"mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar", "urls": ["https://a.test/x"]}
+    layer = foreign | {"digest": digest_of(b"x"), "size": 1}
+    document = an_image(b"absent", annotations={"a": "b"})
+    assert (await put(server, "a", "t", document)).status == 201
+    found = await findings(server)
+    assert {(each.problem, each.problem.damage) for each in found} == {(Problem.INCOMPLETE, False)}
+    assert len(found) == 2
+    await push_blob(server, "a", b"{}")
+    await push_blob(server, "a", b"absent")
+    assert (await put(server, "a", "f", an_image(b"absent", layers=[layer]))).status == 201
+    assert await findings(server) == []
