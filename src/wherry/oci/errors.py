@@ -208,9 +208,13 @@ class RegistryError(WherryError):
 
 
 class NotFound(RegistryError):
-    """Something that was named is not there."""
+    """Something that was named is not there.
+
+    `is_doubtful` where a HEAD was answered by what bears no sign of a registry: some servers know no HEAD, and say 404.
+    """
 
     status = 404
+    is_doubtful: bool = False
 
 
 class NameUnknown(NotFound):

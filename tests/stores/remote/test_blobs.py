@@ -132,3 +132,14 @@ async def test_pieces_are_bytes_and_not_large(registry, opened):
     found = [piece async for piece in repository.fetch(BLOB.descriptor)]
     assert {type(piece) for piece in found} == {bytes}
     assert max(map(len, found)) <= PIECE
+
+
+@pytest.mark.parametrize("status", [400, 405, 501])
+async def test_exists_asks_with_get_where_head_is_refused(registry, opened, status):
+    there, absent = a_blob(b"there"), a_blob(b"absent")
+    await opened(registry.address).push(there.descriptor, pieces(there.content))
+    async with front(registry.address, lambda asked: Reply(status) if asked.method == "HEAD" else None) as server:
+        repository = opened(server.address)
+        assert await repository.exists(there.descriptor)
+        assert not await repository.exists(absent.descriptor)
+    assert [asked.method for asked in server.asked] == ["GET", "HEAD", "GET", "HEAD", "GET"]

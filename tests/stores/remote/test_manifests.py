@@ -9,6 +9,7 @@ from wherry.oci.errors import (
     ManifestBlobUnknown,
     ManifestInvalid,
     ManifestUnknown,
+    RegistryError,
     UnexpectedResponse,
     Unsupported,
 )
@@ -53,6 +54,22 @@ async def test_resolve_asks_with_get_where_head_is_refused(registry, opened, sta
     async with front(registry.address, lambda asked: Reply(status) if asked.method == "HEAD" else None) as server:
         assert await opened(server.address).resolve(V1) == IMAGE.manifest.descriptor
     assert server.lines() == ["HEAD /v2/team/app/manifests/v1", "GET /v2/team/app/manifests/v1"]
+
+
+async def test_resolve_does_not_believe_a_404_that_no_registry_sent(registry, opened):
+    await put(IMAGE, opened(registry.address), "v1")
+    async with front(registry.address, lambda asked: Reply(404) if asked.method == "HEAD" else None) as server:
+        assert await opened(server.address).resolve(V1) == IMAGE.manifest.descriptor
+        assert await opened(server.address).exists(IMAGE.manifest.descriptor)
+        with pytest.raises(ManifestUnknown, match="no such tag"):
+            await opened(server.address).resolve(Tag("none"))
+
+
+async def test_resolve_believes_a_registrys_404(registry, opened):
+    async with front(registry.address) as server:
+        with pytest.raises(ManifestUnknown):
+            await opened(server.address).resolve(V1)
+    assert server.lines() == ["HEAD /v2/team/app/manifests/v1"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +193,19 @@ async def test_registry_that_refuses_a_valid_manifest_keeps_its_words(opened):
         with pytest.raises(ManifestInvalid, match="manifest invalid: only docker types are welcome") as caught:
             await opened(server.address).push_manifest(IMAGE.manifest, V1)
     assert caught.value.detail == "only docker types are welcome"
-    assert caught.value.hint == f"by itself the manifest is valid: perhaps this registry does not take {OCI_MANIFEST}"
+    assert f"by itself the manifest is valid: perhaps this registry does not take {OCI_MANIFEST};" in caught.value.hint
+
+
+@pytest.mark.parametrize("status", [405, 406, 415])
+async def test_registry_that_takes_no_oci_types_gets_no_other_bytes(opened, status):
+    def refusing(asked: Asked) -> Reply:
+        return Reply(status) if asked.method == "PUT" else json_reply({})
+
+    async with stub(refusing) as server:
+        with pytest.raises(RegistryError) as caught:
+            await opened(server.address).push_manifest(IMAGE.manifest, V1)
+        assert "so none is tried" in (caught.value.hint or "")
+        assert len([asked for asked in server.asked if asked.method == "PUT"]) == 1
 
 
 async def test_registry_that_stores_something_else_is_found_out(opened):

@@ -1,6 +1,7 @@
 """Redirects, and answers that no registry should give."""
 
 import pytest
+from pyreqwest.http import Url
 
 from tests.content import an_image, put
 from tests.stores.remote.guarded import behind_basic
@@ -16,6 +17,7 @@ from wherry.oci.errors import (
 from wherry.oci.reference import Reference, Tag
 from wherry.stores.remote import Client
 from wherry.stores.remote.credentials import Credential, Fixed
+from wherry.stores.remote.reach import same_host
 from wherry.stores.remote.session import exchange_of
 
 PAGE = b"<!DOCTYPE html>\n<html><body><h1>Welcome to nginx!</h1></body></html>"
@@ -56,6 +58,21 @@ async def test_redirect_to_another_host_does_not_take_the_credentials_along(regi
         assert b"".join([piece async for piece in repository.fetch(blob)]) == image.blobs[0].content
     assert [asked.method for asked in storage.asked] == ["HEAD", "GET"]
     assert all("authorization" not in asked.headers for asked in storage.asked)
+
+
+async def test_redirect_up_to_https_on_the_same_host_and_port_keeps_the_credentials_and_no_other_does():
+    """Loopback stands for any host here; what counts is which of the two URLs get a header."""
+    cases = {
+        ("http://r.example/a", "https://r.example/b"): True,
+        ("http://r.example:5000/a", "https://r.example:5000/b"): True,
+        ("http://r.example:5000/a", "https://r.example:9999/b"): False,
+        ("http://r.example/a", "https://r.example:8443/b"): False,
+        ("https://r.example/a", "http://r.example/b"): False,
+        ("https://r.example/a", "https://r.example:8443/b"): False,
+        ("https://r.example/a", "https://cdn.r.example/b"): False,
+        ("https://r.example/a", "https://r.example:443/b"): True,
+    }
+    assert {pair: same_host(Url(pair[0]), Url(pair[1])) for pair in cases} == cases
 
 
 async def test_redirects_in_a_circle_end(opened):

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from wherry.oci.descriptor import Descriptor
-from wherry.oci.errors import BlobUnknown, NotFound, SizeMismatch, UnexpectedResponse
+from wherry.oci.errors import BlobUnknown, NotFound, RegistryError, SizeMismatch, UnexpectedResponse
 from wherry.oci.reference import Reference
 from wherry.stores.remote.refusals import Missing
 from wherry.stores.remote.scopes import pull
@@ -14,6 +14,7 @@ from wherry.stores.verify import verified
 __all__ = ["exists", "fetch"]
 
 _PARTIAL = 206
+_NO_HEAD = frozenset((400, 405, 501))
 
 
 async def exists(session: Session, reference: Reference, blob: Descriptor) -> bool:
@@ -21,6 +22,14 @@ async def exists(session: Session, reference: Reference, blob: Descriptor) -> bo
     try:
         async with session.open(_request(reference, blob, "HEAD")):
             return True
+    except NotFound:
+        return False  # also where that is doubtful: the blob is pushed again, and does no harm
+    except RegistryError as error:
+        if error.status not in _NO_HEAD:
+            raise
+    try:
+        async with session.open(_request(reference, blob, "GET")):
+            return True  # the body is not read: the connection is closed
     except NotFound:
         return False
 

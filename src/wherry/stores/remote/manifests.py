@@ -41,6 +41,7 @@ _ACCEPT: Mapping[str, str] = MappingProxyType({"Accept": ", ".join(ACCEPTED_MANI
 _REMEMBERED = 8 * 1024 * 1024  # bytes
 _ALWAYS = Condition()
 _NOT_FOUND, _CREATED, _ACCEPTED = 404, 201, 202
+_NOT_THAT_TYPE = frozenset((406, 415))
 
 
 class Swap(NamedTuple):
@@ -69,7 +70,7 @@ class Manifests:
         except TooManyRequests:
             raise
         except RegistryError as error:
-            if isinstance(error, ManifestUnknown) and error.status == _NOT_FOUND:
+            if isinstance(error, ManifestUnknown) and error.status == _NOT_FOUND and not error.is_doubtful:
                 raise
             described = None  # the answer to a HEAD has no words: GET brings them
         return described if described is not None else (await self.manifest(name)).descriptor
@@ -175,10 +176,12 @@ class Manifests:
         )
         try:
             answer, _ = await self._session.ask(request)
-        except ManifestInvalid as error:
-            error.hint = error.hint or (
-                f"by itself the manifest is valid: perhaps this registry does not take {manifest.media_type}"
-            )
+        except RegistryError as error:
+            if isinstance(error, ManifestInvalid | Unsupported) or error.status in _NOT_THAT_TYPE:
+                error.hint = error.hint or (
+                    f"by itself the manifest is valid: perhaps this registry does not take {manifest.media_type}; another"
+                    " type would be other bytes with another digest, so none is tried"
+                )
             raise
         stored = _promised(answer)
         if stored is not None and stored.algorithm == manifest.digest.algorithm and stored != manifest.digest:

@@ -102,7 +102,7 @@ def same_host(one: Url, other: Url) -> bool:
     if one.host_str != other.host_str:
         return False
     if one.scheme == "http" and other.scheme == "https":
-        return True
+        return one.port == other.port  # neither has one: 80 and 443
     return one.scheme == other.scheme and one.port_or_known_default == other.port_or_known_default
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from msgspec import Struct
 from pyreqwest.http import Url
 
-from wherry.oci.errors import Denied, Exchange, RegistryError, Unauthorized, UnexpectedResponse
+from wherry.oci.errors import Denied, Exchange, NotFound, RegistryError, Unauthorized, UnexpectedResponse
 from wherry.oci.wire.challenge import Challenge, read_challenges
 from wherry.oci.wire.errors import read_errors
 from wherry.stores.remote.arrival import arrive
@@ -335,6 +335,8 @@ class Direct:
             error.hint = error.hint or self._login_hint(
                 known=await self._authoriser.credential(request.scopes) is not None
             )
+        elif isinstance(error, NotFound):
+            error.is_doubtful = request.method == "HEAD" and not _is_registrys(answer)
         elif isinstance(error, Denied):
             error.message += f" (asked {await self._authoriser.who(request.scopes)})"
         return error
@@ -367,6 +369,12 @@ def exchange_of(method: str, url: str) -> Exchange:
     if bare.username or bare.password:
         bare = bare.with_username("").with_password(None)
     return Exchange(method, str(bare))
+
+
+def _is_registrys(answer: Answer) -> bool:
+    """Whether an answer without a body comes from a registry that understood the question."""
+    content_type = answer.header("Content-Type") or ""
+    return answer.header("Docker-Distribution-Api-Version") is not None or "json" in content_type.lower()
 
 
 def _said(words: str | None) -> str:
