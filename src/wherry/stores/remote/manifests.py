@@ -38,6 +38,7 @@ LARGEST_READ = 32 * 1024 * 1024
 """Bytes of a manifest that are read at most: eight times what registries must take. What is longer means no good."""
 
 _ACCEPT: Mapping[str, str] = MappingProxyType({"Accept": ", ".join(ACCEPTED_MANIFESTS)})
+_NO_MANIFEST = Missing(ManifestUnknown, "no such manifest")
 _REMEMBERED = 8 * 1024 * 1024  # bytes
 _ALWAYS = Condition()
 _NOT_FOUND, _CREATED, _ACCEPTED = 404, 201, 202
@@ -61,6 +62,12 @@ class Manifests:
         self._reference = reference
         self._remembered: OrderedDict[Digest, Manifest] = OrderedDict()
         self._remembered_bytes = 0
+        # The same for every request of thousands.
+        repository = reference.repository
+        self._context = reference.context
+        self._scopes = {"PUT": push(repository), "DELETE": delete_scope(repository)}
+        self._pull = pull(repository)
+        self._no_tag = Missing(ManifestUnknown, "no such tag", f"`wherry ls {reference.familiar}` lists the tags there")
 
     async def resolve(self, name: Tag | Digest) -> Descriptor:
         """One HEAD; a GET where that is refused, or its answer does not say enough."""
@@ -212,26 +219,19 @@ class Manifests:
         manifest: Manifest | None = None,
         condition: Condition = _ALWAYS,
     ) -> Request:
-        repository = self._reference.repository
-        scopes = {"PUT": push, "DELETE": delete_scope}.get(method, pull)(repository)
         return Request(
             method,
-            f"/v2/{repository}/manifests/{name}{query}",
+            f"/v2/{self._reference.repository}/manifests/{name}{query}",
             self._place(name),
-            scopes,
+            self._scopes.get(method, self._pull),
             headers=_ACCEPT if manifest is None else {"Content-Type": manifest.media_type} | condition.headers(),
             body=None if manifest is None else manifest.content,
             expected=expected,
-            missing=self._missing(name),
+            missing=_NO_MANIFEST if isinstance(name, Digest) else self._no_tag,
         )
 
-    def _missing(self, name: Tag | Digest) -> Missing:
-        if isinstance(name, Digest):
-            return Missing(ManifestUnknown, "no such manifest")
-        return Missing(ManifestUnknown, "no such tag", f"`wherry ls {self._reference.familiar}` lists the tags there")
-
     def _place(self, name: Tag | Digest) -> str:
-        return str(self._reference.at(name))
+        return f"{self._context}{'@' if isinstance(name, Digest) else ':'}{name}"
 
     def _remember(self, manifest: Manifest) -> None:
         self._forget(manifest.digest)
