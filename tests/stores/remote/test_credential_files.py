@@ -224,6 +224,7 @@ async def test_credential_is_written_as_docker_does_and_the_rest_stays(tmp_path:
     assert await config.keep("r.example", Credential("me", "secret")) == str(tmp_path / "config.json")
     written = json.loads((tmp_path / "config.json").read_text())
     assert written == before | {"auths": before["auths"] | {"r.example": {"auth": _auth("me:secret")}}}
+    assert (tmp_path / "config.json").read_text().startswith('{\n\t"HttpHeaders": {\n\t\t"a": "b"\n\t},\n')
     assert (tmp_path / "config.json").stat().st_mode & 0o777 == 0o600
     assert _names(tmp_path) == ["config.json"], "no draft is left behind"
     assert await config.find("r.example") == Credential("me", "secret")

@@ -17,8 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from wherry.oci.document import NotJSON, decode, object_at, text_at, texts_at
 from wherry.oci.errors import CredentialsError, InvalidDescriptor
 from wherry.oci.reference import DOCKER_HUB
@@ -209,7 +207,10 @@ class DockerConfig:
 
 
 def _formatted(document: Mapping[str, Any]) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(document), indent=4) + b"\n"
+    """As docker writes it, with tabs, so that nobody's file changes everywhere."""
+    import json  # noqa: PLC0415  # only a login writes, and msgspec knows no tabs
+
+    return json.dumps(document, indent="\t", ensure_ascii=False).encode()
 
 
 def _host(key: str) -> str:

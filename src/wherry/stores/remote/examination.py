@@ -180,7 +180,13 @@ async def _tls(
         yield Finding.failure("tls", failure, **facts, verified=False)
     elif greeting is not None and shown is not None:
         is_verified = greeting.way.verify
-        text = f"{shown.version}, " + ("verified" if is_verified else "not verified: anybody could stand in between")
+        text = f"{shown.version}, " + (
+            "verified"
+            if is_verified
+            else "not verified: this machine"
+            if is_loopback(host)
+            else "not verified: anybody could stand in between"
+        )
         yield Finding("tls", "ok" if is_verified else "note", text, facts=facts | {"verified": is_verified})
 
 
@@ -189,7 +195,7 @@ def _chain(shown: Shown | None) -> Iterator[Finding]:
     for each in shown.chain if shown else ():
         days = (each.end - now).days
         text = f"{each.subject or '(no subject)'}, signed by {each.issuer}, until {each.end:%Y-%m-%d} "
-        text += f"({days} days)" if each.end > now else "(expired)"
+        text += f"({days} day{'' if days == 1 else 's'})" if each.end > now else "(expired)"
         text += f", for {', '.join(each.names)}" if each.names else ""
         state: State = "note" if days < _SOON or each.start > now else "ok"
         facts = {
@@ -232,9 +238,8 @@ async def _authorised(session: Direct, scopes: Scopes) -> AsyncIterator[Finding]
         yield Finding("authorisation", "ok", "not asked for", facts={"scheme": None})
         return
     facts: dict[str, Any] = {"scheme": challenge.scheme, **challenge.parameters, "scopes": list(scopes.texts())}
-    wants = f"{challenge.scheme}" + (
-        f", tokens of {challenge.parameters['realm']}" if "realm" in challenge.parameters else ""
-    )
+    is_bearer = challenge.scheme == "bearer"
+    wants = f"tokens of {challenge.parameters.get('realm')}" if is_bearer else challenge.scheme
     try:
         await session.ask(Request("GET", f"{session.host.api}/", session.registry, scopes))
     except WherryError as error:
@@ -249,7 +254,7 @@ async def _authorised(session: Direct, scopes: Scopes) -> AsyncIterator[Finding]
             return
         yield Finding.failure("authorisation", error, **facts)
         return
-    needs = f", for {' '.join(scopes.texts())}" if scopes.grants else ""
+    needs = f", for {' '.join(scopes.texts())}" if scopes.grants and is_bearer else ""
     yield Finding("authorisation", "ok", f"{wants}{needs}: accepted", facts=facts)
 
 

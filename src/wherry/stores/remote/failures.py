@@ -41,6 +41,9 @@ _CERTIFICATES = (
     (re.compile("revoked|Revoked"), "is revoked"),
 )
 _IDENTITY = "put it into /etc/docker/certs.d/HOST/ as client.cert and client.key"
+_WANTS_CERTIFICATE = re.compile(
+    "received fatal alert: (CertificateRequired|BadCertificate|UnknownCA|CertificateUnknown)"
+)
 _UNUSABLE = (
     (re.compile("KeyMismatch"), "the private key is not that of the certificate"),
     (re.compile("UnsupportedCertVersion"), "a certificate is of X.509 version 1, which TLS no longer takes"),
@@ -90,8 +93,10 @@ def _tls_failure(causes: str, place: str) -> Unreachable | None:
         return NotTLS(f"{place}: no TLS on that port", registry=place, hint="check the port")
     if "peer certificate" in causes:
         return _untrusted(causes, place)
-    if "CertificateRequired" in causes:
-        return TLSFailed(f"{place}: the registry wants a client certificate", registry=place, hint=_IDENTITY)
+    if _WANTS_CERTIFICATE.search(causes):
+        return TLSFailed(
+            f"{place}: the registry wants a client certificate, or another one", registry=place, hint=_IDENTITY
+        )
     if "without sending TLS close_notify" in causes and "(SendRequest)" in causes:
         return ClosedEarly(
             f"{place}: the connection was closed right after the TLS handshake",
