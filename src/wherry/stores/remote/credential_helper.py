@@ -7,10 +7,10 @@ Protocol: github.com/docker/docker-credential-helpers, README, "Development".
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
+from msgspec import Struct
 
 from wherry.oci.document import NotJSON, decode, text_at
 from wherry.oci.errors import CredentialsError, InvalidDescriptor
@@ -24,8 +24,7 @@ _NOT_FOUND = "credentials not found"
 _EXECUTABLE_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
-@dataclass(frozen=True, slots=True)
-class Helper:
+class Helper(Struct, frozen=True):
     """The helper that `named_by`, a file, calls `name`; it may think for `patience` seconds, and ask its user something."""
 
     name: str

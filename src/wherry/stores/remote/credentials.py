@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct
+
 from wherry.oci.errors import CredentialsError
 
 __all__ = ["IDENTITY_TOKEN", "Credential", "Credentials", "Fixed", "HelperAbsent", "InOrder"]
@@ -48,8 +50,7 @@ class Credentials(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
+class Fixed(Struct, frozen=True):
     """Credentials that the program has at hand, by registry."""
 
     by_registry: Mapping[str, Credential]
@@ -58,8 +59,7 @@ class Fixed:
         return self.by_registry.get(registry)
 
 
-@dataclass(frozen=True, slots=True)
-class InOrder:
+class InOrder(Struct, frozen=True):
     """Several sources; the first that has a credential gives it.
 
     A source whose helper is not installed is passed over; where nobody has a credential, that is said.

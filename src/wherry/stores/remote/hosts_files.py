@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from wherry.stores.remote.hosts import Endpoint, Route, plain_route
-from wherry.stores.remote.hosts_folders import folder_route, folder_trust
-from wherry.stores.remote.hosts_registries import Registries
-from wherry.stores.remote.trust import Trust
+from wherry.stores.remote.trust import SYSTEM, Trust
+
+if TYPE_CHECKING:
+    from wherry.stores.remote.hosts_registries import Registries
 
 __all__ = ["HostFiles"]
 
@@ -28,6 +30,7 @@ class HostFiles:
     def __init__(self, *, folders: Sequence[Path] = (), registries: Sequence[Path] = ()) -> None:
         self._folders = folders
         self._files = registries
+        self._registries: Registries | None = None
         self._by_folder: dict[str, Route | None] = {}
         self._trusts: dict[str, Trust] = {}
 
@@ -37,7 +40,7 @@ class HostFiles:
         Raises:
             RouteError: a file cannot be used, or blocks it.
         """
-        route = self._registries.route(registry, repository) or self._folder_route(registry) or plain_route(registry)
+        route = self._rule(registry, repository) or self._folder_route(registry) or plain_route(registry)
         return Route(self._trusting(route.home), tuple(map(self._trusting, route.mirrors)))
 
     def trust(self, host: str) -> Trust:
@@ -47,18 +50,40 @@ class HostFiles:
             RouteError: a file cannot be used.
         """
         if host not in self._trusts:
-            self._trusts[host] = folder_trust(self._folders, host)
+            self._trusts[host] = self._folder_trust(host)
         return self._trusts[host]
 
-    @cached_property
-    def _registries(self) -> Registries:
-        return Registries(self._files)
+    # Most machines have few of these files or none, and every command would pay for reading what is not there.
+
+    def _rule(self, registry: str, repository: str) -> Route | None:
+        if self._registries is None:
+            files = [file for file in self._files if file.exists()]
+            if not files:
+                return None
+            from wherry.stores.remote.hosts_registries import Registries  # noqa: PLC0415  # see above
+
+            self._registries = Registries(files)
+        return self._registries.route(registry, repository)
 
     def _folder_route(self, registry: str) -> Route | None:
-        if registry not in self._by_folder:
-            self._by_folder[registry] = folder_route(self._folders, registry)
-        return self._by_folder[registry]
+        if self._existing and registry not in self._by_folder:
+            from wherry.stores.remote.hosts_folders import folder_route  # noqa: PLC0415  # see above
+
+            self._by_folder[registry] = folder_route(self._existing, registry)
+        return self._by_folder.get(registry)
+
+    def _folder_trust(self, host: str) -> Trust:
+        if not self._existing:
+            return SYSTEM
+        from wherry.stores.remote.hosts_folders import folder_trust  # noqa: PLC0415  # see above
+
+        return folder_trust(self._existing, host)
+
+    @cached_property
+    def _existing(self) -> list[Path]:
+        return [folder for folder in self._folders if folder.exists()]
 
     def _trusting(self, endpoint: Endpoint) -> Endpoint:
         host = endpoint.host
-        return replace(endpoint, host=replace(host, trust=host.trust | self.trust(host.name)))
+        trust = host.trust | self.trust(host.name)
+        return endpoint if trust == host.trust else replace(endpoint, host=replace(host, trust=trust))
