@@ -11,6 +11,7 @@ from wherry.server.policy import Durability, Policy
 from wherry.server.registry import Registry
 from wherry.server.running import running
 from wherry.server.store import RegistryStore
+from wherry.stores.archive import docker_archive, oci_archive
 from wherry.stores.layout import Layout
 from wherry.stores.memory import MemoryStore
 from wherry.stores.protocol import Store
@@ -34,7 +35,7 @@ async def a_stored_repository(folder: Path) -> AsyncIterator[Store]:
         await registry.close()
 
 
-@pytest.fixture(params=["memory", "layout", "remote", "server"])
+@pytest.fixture(params=["memory", "layout", "oci archive", "docker archive", "remote", "server"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """An empty store of each kind."""
     if request.param == "memory":
@@ -44,6 +45,10 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     elif request.param == "server":
         async with a_stored_repository(tmp_path) as repository:
             yield repository
+    elif request.param == "oci archive":
+        yield oci_archive(tmp_path / "archive.tar")
+    elif request.param == "docker archive":
+        yield docker_archive(tmp_path / "archive.tar", Reference.parse_repository("registry.example/team/app"))
     else:
         async with a_repository() as repository:
             yield repository

@@ -12,7 +12,7 @@ from wherry.oci.errors import InvalidReference, ManifestUnknown, WherryError
 from wherry.oci.reference import Tag
 from wherry.ops.errand import Copied, Errand
 from wherry.ops.tag_choice import choose_tags, names_a_subject
-from wherry.stores.locations import Location, parse_location
+from wherry.stores.locations import Location, parse_location, target_for
 
 __all__ = ["Asked", "Pair", "TagsOf", "asked_of", "pair_of", "pairs_of_file", "pairs_of_tags"]
 
@@ -57,7 +57,7 @@ def pair_of(source: str, destination: str) -> Pair:
             "a destination has no digest: a copy has that of its source",
             hint=f"wherry copy {source} {target.at(target.tag)}",
         )
-    return Pair(origin, target)
+    return Pair(origin, target_for(origin, target))
 
 
 def pairs_of_file(path: str) -> list[Pair]:

@@ -18,6 +18,7 @@ from wherry.oci.platform import Platform
 from wherry.oci.reference import Tag
 from wherry.ops._carry import Carrier
 from wherry.ops._run import Run
+from wherry.ops._together import together
 from wherry.ops.errand import Copied, Errand, Narrowed, Options
 from wherry.ops.progress import Progress, ignore
 from wherry.stores.protocol import Source, Store
@@ -78,4 +79,5 @@ async def copy(
         recheck=recheck,
         dry_run=dry_run,
     )
-    return await Carrier(Errand(source, name, destination, tuple(tags)), options, Run(jobs), progress).go()
+    async with together((destination,)):
+        return await Carrier(Errand(source, name, destination, tuple(tags)), options, Run(jobs), progress).go()

@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -33,6 +33,7 @@ PIECE = 1024 * 1024
 """Bytes that are read, hashed and written in one go."""
 _MARKER = ("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
 
+Result = TypeVar("Result")
 Edit = Callable[[Names], Names | None]
 """What is to become of the list; None: the list that is there does not allow it."""
 
@@ -75,6 +76,13 @@ class Form(Protocol):
             ManifestUnknown: it is not.
         """
 
+    def missing(self, place: str, names: Names) -> None:
+        """Look whether the repository that is meant is there, though it has no tags.
+
+        Raises:
+            NameUnknown: it is not.
+        """
+
     def name_of(self, place: str, tag: Tag, names: Names) -> str:
         """The name that a tag has in the list, or is to have.
 
@@ -105,6 +113,7 @@ class ArchiveFile:
         self._pushed: list[Manifest] = []
         self._removed: set[Digest] = set()
         self._batches = 0
+        self._era = 0
 
     def __str__(self) -> str:
         return self._written
@@ -128,7 +137,10 @@ class ArchiveFile:
             if names is None:
                 raise NameUnknown(f"{self}: {self.absent}")
             self._form.check(self._written, names)
-            return tags(self, names)
+            found = tags(self, names)
+            if not found:
+                self._form.missing(self._written, names)
+            return found
 
     def referrers(self, subject: Digest, artifact_type: str | None) -> list[Descriptor]:
         with self._lock:
@@ -181,6 +193,21 @@ class ArchiveFile:
         return f"{self.path}: {blob_name(digest)}"
 
     # Writing
+
+    @property
+    def era(self) -> int:
+        """How often what was not shown yet has been forgotten."""
+        return self._era
+
+    def change(self, era: int, work: Callable[..., Result], *arguments: Any) -> Result:
+        """Do some writing, if nothing has been forgotten since `era`.
+
+        A thread cannot be cancelled: whoever asked for this may have given up, and nobody would clean up after it.
+        """
+        with self._lock:
+            if era != self._era:
+                raise StoreError(f"{self}: what was to be written together with other things was given up with them")
+            return work(*arguments)
 
     def begin(self, blob: Descriptor) -> Slot:
         """A place for a blob that is coming."""
@@ -242,10 +269,10 @@ class ArchiveFile:
             self._batches -= 1
             if self._batches:
                 return
-            if failed:
-                self.discard()
-            elif self._edits:
+            if self._edits and not failed:
                 self._commit()
+            else:
+                self.discard()
 
     def discard(self) -> None:
         """Forget what was not shown yet."""
@@ -253,6 +280,7 @@ class ArchiveFile:
             if self._staged:
                 self._staged.file.abandon()
             self._staged, self._edits, self._pushed, self._removed = None, [], [], set()
+            self._era += 1
             self._view = self._contents.names
 
     # Inside
@@ -311,7 +339,11 @@ class ArchiveFile:
         sweep(folder)
         staged = Staged(folder)
         weakref.finalize(self, staged.file.abandon)
-        staged.add(*_MARKER)
+        try:
+            staged.add(*_MARKER)
+        except BaseException:
+            staged.file.abandon()
+            raise
         return staged
 
     def _write(self, manifest: Manifest) -> None:
@@ -370,7 +402,11 @@ class ArchiveFile:
             staged.rewind(end) if out is staged else None
             return None
         self._edits, self._pushed, self._removed = [], [], set()
-        self._staged = None if out is staged else staged
+        if out is staged:
+            self._staged = None
+        elif not staged.is_busy:
+            staged.file.abandon()
+            self._staged = None
         return True
 
     def _without_gaps(self, staged: Staged) -> Staged:

@@ -14,7 +14,7 @@ from typing import Any
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.document import encode
-from wherry.oci.errors import InvalidReference, InvalidTag, ManifestInvalid, ManifestUnknown, StoreError
+from wherry.oci.errors import InvalidReference, InvalidTag, ManifestInvalid, ManifestUnknown, NameUnknown, StoreError
 from wherry.oci.manifest import Manifest, View
 from wherry.oci.mediatype import DOCKER_CONFIG, OCI_CONFIG, Kind
 from wherry.oci.platform import Platform
@@ -61,6 +61,13 @@ class DockerForm:
             raise ManifestUnknown(
                 f"{place}: has images of {len(repositories)} repositories: {', '.join(map(_familiar, repositories))}",
                 hint=f"name one of them, for example {place}:{_familiar(name)}",
+            )
+
+    def missing(self, place: str, names: Names) -> None:
+        others = _repositories(names)
+        if self._repository is not None and others:
+            raise NameUnknown(
+                f"{place}: no image of that name; there are images of {', '.join(map(_familiar, others))}"
             )
 
     def name_of(self, place: str, tag: Tag, names: Names) -> str:
@@ -138,7 +145,7 @@ def _images(names: Names, held: Held) -> list[dict[str, Any]]:
             },
         )
         if entry.name and ":" in entry.name:
-            image["RepoTags"].append(_familiar(entry.name))
+            image["RepoTags"].append(entry.name)  # whole: podman reads short ones as localhost/NAME
     return list(images.values())
 
 

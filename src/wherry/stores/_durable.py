@@ -5,12 +5,14 @@ can be told from what a living one is busy with, and be swept away. The folder's
 which a name appears or goes; it is held for microseconds, never while content streams.
 """
 
+import errno
 import fcntl
 import os
+import re
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +24,10 @@ PREFIX = ".wherry-"
 PATIENCE = 30.0
 """Seconds to wait for another process that holds a folder's lock."""
 _INTERVAL = 0.01
+_OURS = re.compile(rf"{re.escape(PREFIX)}[0-9a-f]{{16}}")
+"""Names of files that are being written. Archives are in folders where other things are: only what is surely ours is swept."""
+_PIECE = 1024 * 1024
+_CANNOT_SHARE = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF}
 
 
 @contextmanager
@@ -59,15 +65,59 @@ class DurableFile:
             for piece in pieces:
                 file.write(piece)
 
-    def commit(self, target: Path) -> None:
-        """Make everything durable under this name, in place of what had it."""
+    def write_at(self, position: int, *pieces: bytes) -> None:
+        """Write somewhere in the file; not to be mixed with `write`."""
+        with self._turn():
+            descriptor = self._opened().fileno()
+            for piece in pieces:
+                rest = memoryview(piece)
+                while rest:
+                    written = os.pwrite(descriptor, rest, position)
+                    position, rest = position + written, rest[written:]
+
+    def copy_from(self, origin: int, start: int, size: int, position: int) -> None:
+        """Write `size` bytes of another file, from `start` on; file systems that can share the blocks do.
+
+        Raises:
+            StoreError: the other file is shorter.
+        """
+        with self._turn():
+            _copy(origin, start, self._opened().fileno(), position, size)
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, for `copy_from`."""
+        with self._turn():
+            return self._opened().fileno()
+
+    def read_at(self, position: int, size: int) -> bytes:
+        """What was written there, as far as it was."""
+        with self._turn():
+            return os.pread(self._opened().fileno(), size, position)
+
+    def truncate(self, size: int) -> None:
+        """Drop what was written behind this byte."""
+        with self._turn():
+            os.ftruncate(self._opened().fileno(), size)
+
+    def commit(self, target: Path, *, still: Callable[[], bool] | None = None, mode: int | None = None) -> bool:
+        """Make everything durable under this name, in place of what had it; not if `still` then says no.
+
+        No other writer who asks takes the name between that question and the renaming.
+        """
         with self._turn():
             file = self._opened()
             file.flush()
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-            self._path.replace(target)
+            with locked(self._folder) if still else nullcontext():
+                if still and not still():
+                    return False
+                self._path.replace(target)
             file.close()
             _fsync_folder(target.parent)
+            return True
 
     def abandon(self) -> None:
         """Leave nothing behind. Does nothing after `commit`."""
@@ -83,7 +133,7 @@ class DurableFile:
         try:
             with self._busy:
                 if self._abandoned:
-                    raise RuntimeError(f"{self._path}: written to after it was abandoned")
+                    raise StoreError(f"{self._path}: nothing is written any more, after something else has failed")
                 yield
         finally:
             if self._abandoned:
@@ -92,7 +142,7 @@ class DurableFile:
     def _opened(self) -> BinaryIO:
         if self._file is None:
             with locked(self._folder):
-                self._file = self._path.open("xb")
+                self._file = self._path.open("x+b")
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return self._file
 
@@ -117,6 +167,8 @@ def sweep(folder: Path) -> None:
     """Remove what writers left in a folder who are no more."""
     with locked(folder):
         for path in folder.glob(f"{PREFIX}*"):
+            if not _OURS.fullmatch(path.name):
+                continue
             with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
@@ -133,6 +185,26 @@ def _lock(descriptor: int, folder: Path) -> None:
             time.sleep(_INTERVAL)
         else:
             return
+
+
+def _copy(origin: int, start: int, target: int, position: int, size: int) -> None:
+    end = start + size
+    shares = hasattr(os, "copy_file_range")
+    while start < end:
+        most = min(end - start, 1 << 30 if shares else _PIECE)
+        try:
+            if shares:
+                moved = os.copy_file_range(origin, target, most, start, position)
+            else:
+                moved = os.pwrite(target, os.pread(origin, most, start), position)
+        except OSError as error:
+            if not shares or error.errno not in _CANNOT_SHARE:
+                raise
+            shares = False
+            continue
+        if not moved:
+            raise StoreError("a file that was being copied has become shorter")
+        start, position = start + moved, position + moved
 
 
 def _fsync_folder(folder: Path) -> None:

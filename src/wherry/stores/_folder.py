@@ -4,39 +4,31 @@ Several may work on one folder, in several processes. Readers take no lock: ever
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.document import NotJSON, decode
-from wherry.oci.errors import (
-    BlobUnknown,
-    DigestMismatch,
-    ManifestBlobUnknown,
-    ManifestInvalid,
-    ManifestUnknown,
-    StoreError,
-)
-from wherry.oci.manifest import LARGEST_MANIFEST, Manifest, sniff, successors
-from wherry.oci.mediatype import Kind
-from wherry.oci.reference import LATEST, Tag
+from wherry.oci.errors import BlobUnknown, InvalidTag, ManifestInvalid, NameUnknown, StoreError
+from wherry.oci.manifest import Manifest
+from wherry.oci.reference import Tag
 from wherry.stores._durable import locked, replace, sweep
+from wherry.stores._listed import LARGEST_KEPT, check_whole, find, only, referrers, tags
 from wherry.stores._names import Names
-from wherry.stores.referring import as_referrer, refers
-from wherry.stores.verify import Check, verified_manifest
+from wherry.stores.verify import Check
 
 __all__ = ["PIECE", "Folder"]
 
 PIECE = 1024 * 1024
 """Bytes that are read, hashed and written in one go."""
 _VERSION = "1.0.0"
-_LARGEST_KEPT = 8 * LARGEST_MANIFEST
-"""Registries take manifests of 4 MiB; a layout may come from elsewhere, but what is larger than this is no manifest."""
 
 
 class Folder:
     """The folder at `path`, which need not exist yet."""
+
+    absent = "there is no such folder"
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,48 +38,26 @@ class Folder:
         return f"oci:{self.path}"
 
     def manifest(self, name: Tag | Digest) -> Manifest:
-        names = self.names()
-        if names is None:
-            raise ManifestUnknown(f"{self}: there is no such folder")
-        listed = names.find(name)
-        if listed is None and isinstance(name, Tag):
-            raise ManifestUnknown(f"{self}: no such tag: {name}", hint=f"`wherry ls {self}` lists the tags there")
-        digest = name if isinstance(name, Digest) else listed.digest if listed else None
-        content = None if digest is None else self._content(digest)
-        if content is None or digest is None:
-            if listed:
-                raise StoreError(f"{self.path_of(listed.digest)}: is missing, and index.json lists it")
-            raise ManifestUnknown(f"{self}: no manifest {name}")
-        if listed is None:
-            return self._recognised(digest, content)
-        manifest = Manifest(content, listed.media_type, algorithm=digest.algorithm)
-        return verified_manifest(manifest, listed, str(self.path_of(digest)))
-
-    def _recognised(self, digest: Digest, content: bytes) -> Manifest:
-        """A manifest that the list does not have, so that only its bytes say what it is."""
-        media_type = sniff(content)
-        manifest = Manifest(content, media_type or "", algorithm=digest.algorithm)
-        if manifest.digest != digest:
-            raise DigestMismatch(f"{self.path_of(digest)}: has bytes of digest {manifest.digest}")
-        try:
-            manifest.view  # noqa: B018  # an image's config looks like a manifest until one looks closer
-        except ManifestInvalid:
-            raise ManifestUnknown(f"{self}: {digest} is a blob, not a manifest") from None
-        return manifest
+        return find(self, name)
 
     def only(self) -> Tag | Digest:
+        return only(self)
+
+    def tags(self) -> list[Tag]:
         names = self.names()
         if names is None:
-            raise ManifestUnknown(f"{self}: there is no such folder")
-        tags = list(names.tags())
-        if Tag(LATEST) in tags:
-            return Tag(LATEST)
-        if len(names.entries) == 1:
-            return names.entries[0].tag or names.entries[0].descriptor.digest
-        if not names.entries:
-            raise ManifestUnknown(f"{self}: nothing is in it")
-        hint = f"name one of its tags, for example {self}:{tags[0]}" if tags else "name one by its digest"
-        raise ManifestUnknown(f"{self}: has {len(names.entries)} manifests, and none is called {LATEST}", hint=hint)
+            raise NameUnknown(f"{self}: {self.absent}")
+        return tags(self, names)
+
+    def name_of(self, tag: Tag) -> str:
+        return str(tag)
+
+    def tag_of(self, name: str) -> Tag | None:
+        """Its tag; a name need not be one: some tools write whole references."""
+        try:
+            return Tag(name)
+        except InvalidTag:
+            return None
 
     def names(self) -> Names | None:
         """The list; None if there is no folder, an empty list if it has just been made."""
@@ -160,22 +130,22 @@ class Folder:
             check.see(piece)
         return piece
 
-    def _content(self, digest: Digest) -> bytes | None:
+    def content(self, digest: Digest) -> bytes | None:
         path = self.path_of(digest)
         try:
             with path.open("rb") as file:
-                content = file.read(_LARGEST_KEPT + 1)
+                content = file.read(LARGEST_KEPT + 1)
         except FileNotFoundError:
             return None
-        if len(content) > _LARGEST_KEPT:
-            raise ManifestInvalid(f"{path}: larger than {_LARGEST_KEPT} bytes, so no manifest")
+        if len(content) > LARGEST_KEPT:
+            raise ManifestInvalid(f"{path}: larger than {LARGEST_KEPT} bytes, so no manifest")
         return content
 
     def push_manifest(
         self, manifest: Manifest, tags: tuple[Tag, ...], allowed: Callable[[Names], bool] = lambda _: True
     ) -> bool:
         """Write a manifest and list it under its tags; False if `allowed` then says no to the list that is there."""
-        self._check_whole(manifest)
+        check_whole(self, manifest)
         if not self.has(manifest.descriptor):
             self.create(manifest.digest.algorithm)
             replace(self.path_of(manifest.digest), manifest.content, self.path)
@@ -188,14 +158,6 @@ class Folder:
             return names if tags else names.listed(manifest.descriptor)
 
         return self._edit(edit, allowed)
-
-    def _check_whole(self, manifest: Manifest) -> None:
-        for needed in successors(manifest):
-            if not needed.is_foreign and not self.has(needed):
-                raise ManifestBlobUnknown(
-                    f"{self}: manifest {manifest.digest} names {needed.digest}, which is not there",
-                    detail=str(needed.digest),
-                )
 
     def swap(self, manifest: Manifest, tag: Tag, before: Digest | None) -> bool:
         def is_still(names: Names) -> bool:
@@ -226,22 +188,10 @@ class Folder:
             return True
 
     def referrers(self, subject: Digest, artifact_type: str | None) -> list[Descriptor]:
-        return [as_referrer(each) for each in self._reachable() if refers(each, subject, artifact_type)]
+        return referrers(self, subject, artifact_type)
 
-    def _reachable(self) -> Iterator[Manifest]:
-        """Every manifest that the list leads to, each once."""
-        names = self.names() or Names.empty()
-        waiting = [entry.descriptor.digest for entry in names.entries]
-        seen: set[Digest] = set()
-        while waiting:
-            digest = waiting.pop()
-            if digest in seen:
-                continue
-            seen.add(digest)
-            manifest = self.manifest(digest)
-            if manifest.kind is Kind.INDEX:
-                waiting += [child.digest for child in manifest.view.manifests if self.has(child)]
-            yield manifest
+    def where(self, digest: Digest) -> str:
+        return str(self.path_of(digest))
 
     def path_of(self, digest: Digest) -> Path:
         return self.path / "blobs" / digest.algorithm / digest.encoded

@@ -4,16 +4,15 @@ A value: bytes in, bytes out; every edit makes a new one. Entries that an edit d
 know, are kept as they are. Spec: image-spec 1.1, image-layout.md, "index.json file"; annotations.md for the name.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Self
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.document import NotJSON, decode, encode, list_at
-from wherry.oci.errors import InvalidDescriptor, InvalidTag, StoreError
+from wherry.oci.errors import InvalidDescriptor, StoreError
 from wherry.oci.mediatype import OCI_INDEX
-from wherry.oci.reference import Tag
 
 __all__ = ["REF_NAME", "Entry", "Names"]
 
@@ -31,13 +30,6 @@ class Entry:
     def name(self) -> str | None:
         """Its name as written, which need not be a tag: some tools write whole references."""
         return (self.descriptor.annotations or {}).get(REF_NAME)
-
-    @property
-    def tag(self) -> Tag | None:
-        try:
-            return None if self.name is None else Tag(self.name)
-        except InvalidTag:
-            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +67,7 @@ class Names:
     def encode(self) -> bytes:
         return encode(self.document | {"manifests": [entry.document for entry in self.entries]})
 
-    def find(self, name: Tag | Digest) -> Descriptor | None:
+    def find(self, name: str | Digest) -> Descriptor | None:
         """The manifest of that name, or with that digest."""
         found = (
             entry.descriptor
@@ -84,19 +76,15 @@ class Names:
         )
         return next(found, None)
 
-    def tags(self) -> Iterator[Tag]:
-        """The names that are tags, in byte order."""
-        return iter(sorted({entry.tag for entry in self.entries if entry.tag is not None}))
-
-    def tagged(self, manifest: Descriptor, tag: Tag) -> Self:
-        """With `tag` on this manifest and on no other. A nameless entry of it takes the name."""
-        named = next((entry for entry in self.entries if entry.name == tag), None)
+    def tagged(self, manifest: Descriptor, name: str) -> Self:
+        """With `name` on this manifest and on no other. A nameless entry of it takes the name."""
+        named = next((entry for entry in self.entries if entry.name == name), None)
         if named and named.descriptor.digest == manifest.digest:
             return self
         others = tuple(entry for entry in self.entries if entry is not named)
         nameless = next((e for e in others if e.descriptor.digest == manifest.digest and e.name is None), None)
         base = manifest.to_json() if nameless is None else nameless.document
-        annotations = {**(base.get("annotations") or {}), REF_NAME: str(tag)}
+        annotations = {**(base.get("annotations") or {}), REF_NAME: str(name)}
         entry = _entry({**base, "annotations": annotations})
         return self._with(tuple(each for each in others if each is not nameless), entry)
 
@@ -109,10 +97,20 @@ class Names:
         kept = [e for e in self.entries if e.descriptor.digest not in children or e.descriptor.annotations]
         return self._with(tuple(kept))
 
-    def without(self, name: Tag | Digest) -> Self:
+    def without(self, name: str | Digest) -> Self:
         """Without that name, or without any entry of that digest."""
         by_digest = isinstance(name, Digest)
         return self._with(tuple(e for e in self.entries if (e.descriptor.digest if by_digest else e.name) != name))
+
+    def annotated(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Self:
+        """With every entry's annotations changed so; `change` is given a copy."""
+
+        def changed(document: dict[str, Any]) -> dict[str, Any]:
+            annotations = change(dict(document.get("annotations") or {}))
+            rest = {name: value for name, value in document.items() if name != "annotations"}
+            return rest | ({"annotations": annotations} if annotations else {})
+
+        return type(self)(self.document, tuple(_entry(changed(entry.document)) for entry in self.entries))
 
     def _with(self, entries: tuple[Entry, ...], *more: Entry) -> Self:
         return type(self)(self.document, (*entries, *more))

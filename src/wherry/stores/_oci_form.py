@@ -40,6 +40,9 @@ class OCIForm:
     def check(self, place: str, names: Names) -> None:
         """A layout is one repository."""
 
+    def missing(self, place: str, names: Names) -> None:
+        """A layout is there, if it has tags or not."""
+
     def name_of(self, place: str, tag: Tag, names: Names) -> str:  # noqa: ARG002  # docker's form needs it
         return str(tag)
 

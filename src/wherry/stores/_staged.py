@@ -23,25 +23,34 @@ class Staged:
         self.file = DurableFile(folder)
         self.end = 0
         self.blobs: dict[Digest, Extent] = {}
+        self._coming = 0
         self._gaps = 0
         self._lock = threading.Lock()
 
     @property
     def is_whole(self) -> bool:
         """Whether everything that was begun has come to its end."""
-        return self._gaps == 0
+        return self._coming == 0 and self._gaps == 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is still coming."""
+        return self._coming > 0
 
     def begin(self, blob: Descriptor) -> "Slot":
         """A place for a blob."""
         with self._lock:
-            self._gaps += 1
+            self._coming += 1
             return Slot(self, blob.digest, self._place(blob_name(blob.digest), blob.size))
 
-    def finished(self, digest: Digest, extent: Extent) -> None:
-        """A blob has come to its end."""
+    def ended(self, digest: Digest, extent: Extent, *, is_whole: bool) -> None:
+        """A blob has come to its end, or has been given up."""
         with self._lock:
-            self._gaps -= 1
-            self.blobs[digest] = extent
+            self._coming -= 1
+            if is_whole:
+                self.blobs[digest] = extent
+            else:
+                self._gaps += 1
 
     def add(self, name: str, content: bytes) -> None:
         """A small file."""
@@ -79,6 +88,7 @@ class Slot:
         self._digest = digest
         self._extent = extent
         self._written = 0
+        self._has_ended = False
 
     def write(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -87,7 +97,16 @@ class Slot:
 
     def finish(self) -> None:
         """All of it is there, and is what it should be."""
-        self._staged.finished(self._digest, self._extent)
+        self._end(is_whole=True)
+
+    def give_up(self) -> None:
+        """No more will come. Does nothing after `finish`."""
+        self._end(is_whole=False)
+
+    def _end(self, *, is_whole: bool) -> None:
+        if not self._has_ended:
+            self._has_ended = True
+            self._staged.ended(self._digest, self._extent, is_whole=is_whole)
 
 
 def blob_name(digest: Digest) -> str:

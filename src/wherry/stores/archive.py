@@ -6,9 +6,10 @@ one. What is done `together` is written once.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -23,6 +24,8 @@ from wherry.stores.verify import Check
 
 __all__ = ["Archive", "docker_archive", "oci_archive"]
 
+Result = TypeVar("Result")
+
 
 class Archive:
     """The archive at `path`, which need not exist yet. Made by `oci_archive` and `docker_archive`."""
@@ -31,7 +34,6 @@ class Archive:
         self.path = path
         self._written = written
         self._file = ArchiveFile(path, form, written)
-        self._failed = False
 
     def __str__(self) -> str:
         return self._written
@@ -72,24 +74,30 @@ class Archive:
     async def push(self, blob: Descriptor, content: AsyncIterable[bytes]) -> None:
         if await self.exists(blob):
             return
-        slot = await asyncio.to_thread(self._file.begin, blob)
+        slot = await self._change(self._file.begin, blob)
         check = Check(blob, str(self))
-        async for pieces in gathered(content):
-            await asyncio.to_thread(_write, slot, check, pieces)
-        check.finish()
-        slot.finish()
+        try:
+            async for pieces in gathered(content):
+                await asyncio.to_thread(_write, slot, check, pieces)
+            check.finish()
+            slot.finish()
+        finally:
+            slot.give_up()
 
     async def push_manifest(self, manifest: Manifest, *tags: Tag) -> None:
-        await asyncio.to_thread(self._file.push_manifest, manifest, tags)
+        await self._change(self._file.push_manifest, manifest, tags)
 
     async def swap(self, manifest: Manifest, tag: Tag, before: Digest | None) -> bool:
-        return await asyncio.to_thread(self._file.swap, manifest, tag, before)
+        return await self._change(self._file.swap, manifest, tag, before)
 
     async def tag(self, manifest: Descriptor, tag: Tag) -> None:
-        await asyncio.to_thread(self._file.tag, manifest, tag)
+        await self._change(self._file.tag, manifest, tag)
 
     async def delete(self, name: Tag | Digest) -> None:
-        await asyncio.to_thread(self._file.delete, name)
+        await self._change(self._file.delete, name)
+
+    async def _change(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.to_thread(self._file.change, self._file.era, work, *arguments)
 
     @asynccontextmanager
     async def together(self) -> AsyncIterator[None]:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.errors import NameUnknown
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 from wherry.stores._durable import DurableFile
-from wherry.stores._folder import PIECE, Folder
+from wherry.stores._folder import Folder
+from wherry.stores._gathered import gathered
 from wherry.stores.verify import Check
 
 __all__ = ["Layout"]
@@ -61,10 +61,7 @@ class Layout:
         return await asyncio.to_thread(self._folder.has, content)
 
     async def tags(self) -> AsyncIterator[Tag]:
-        names = await asyncio.to_thread(self._folder.names)
-        if names is None:
-            raise NameUnknown(f"{self}: there is no such folder")
-        for tag in names.tags():
+        for tag in await asyncio.to_thread(self._folder.tags):
             yield tag
 
     async def referrers(self, subject: Digest, artifact_type: str | None = None) -> AsyncIterator[Descriptor]:
@@ -78,7 +75,7 @@ class Layout:
         check = Check(blob, str(self))
         file = DurableFile(self.path)
         try:
-            async for pieces in _gathered(content):
+            async for pieces in gathered(content):
                 await asyncio.to_thread(_write, file, check, pieces)
             check.finish()
             await asyncio.to_thread(file.commit, self._folder.path_of(blob.digest))
@@ -96,20 +93,6 @@ class Layout:
 
     async def delete(self, name: Tag | Digest) -> None:
         await asyncio.to_thread(self._folder.delete, name)
-
-
-async def _gathered(content: AsyncIterable[bytes]) -> AsyncIterator[list[bytes]]:
-    """Small pieces together, so that a thread is asked once for many."""
-    waiting: list[bytes] = []
-    size = 0
-    async for piece in content:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= PIECE:
-            yield waiting
-            waiting, size = [], 0
-    if waiting:
-        yield waiting
 
 
 def _write(file: DurableFile, check: Check, pieces: list[bytes]) -> None:

@@ -3,11 +3,15 @@
     registry/repository[:tag][@digest]    by Docker's rules: `alpine` is docker.io/library/alpine
     docker://registry/repository…         the same, for fingers that know skopeo
     oci:DIR[:TAG][@DIGEST]                an OCI image layout
+    oci-archive:FILE[:TAG][@DIGEST]       an OCI image layout in a tar
+    docker-archive:FILE[:NAME[:TAG]][@DIGEST]   what `docker save` writes and `docker load` reads
 
 The tag of a layout is what stands behind the last colon, unless it has a slash in it: so `oci:a:b` is the tag b in the
-folder a, and a folder whose name has a colon is written with a slash behind it, `oci:a:b/`.
+folder a, and a folder whose name has a colon is written with a slash behind it, `oci:a:b/`. A file cannot have that: it is
+written with a colon behind it, `oci-archive:a:b.tar:`. The file of a docker archive ends at the first colon, as for skopeo.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -18,9 +22,19 @@ from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidDigest, InvalidReference, InvalidTag
 from wherry.oci.reference import LATEST, Reference, Tag, check_registry
 from wherry.stores.layout import Layout
-from wherry.stores.protocol import Store
+from wherry.stores.protocol import Chooser, Store
 
-__all__ = ["InLayout", "InRegistry", "Location", "Opener", "parse_location", "parse_registry"]
+__all__ = [
+    "InArchive",
+    "InDockerArchive",
+    "InLayout",
+    "InRegistry",
+    "Location",
+    "Opener",
+    "parse_location",
+    "parse_registry",
+    "target_for",
+]
 
 
 class Opener(Protocol):
@@ -89,24 +103,95 @@ class InLayout(Struct, frozen=True):
         Raises:
             ManifestUnknown: neither is written, and it is not clear which manifest is meant.
         """
-        if self.digest or self.tag:
-            return self.digest or self.tag or Tag(LATEST)
-        return await store.only() if isinstance(store, Layout) else Tag(LATEST)
+        return await _name_in(store, self.tag, self.digest)
 
     def __str__(self) -> str:
         colon = f":{self.tag}" if self.tag else "/" if ":" in self.path.name else ""
         return f"oci:{self.path}{colon}" + (f"@{self.digest}" if self.digest else "")
 
 
-Location = InRegistry | InLayout
+class InArchive(Struct, frozen=True):
+    """A place in an OCI archive, a file on this machine. With neither tag nor digest it names the archive."""
+
+    path: Path
+    tag: Tag | None = None
+    digest: Digest | None = None
+
+    @property
+    def whole(self) -> Self:
+        """The archive that it is in."""
+        return self.at(None)
+
+    def at(self, tag: Tag | None, digest: Digest | None = None) -> Self:
+        """The same place, at this tag and digest."""
+        return replace(self, tag=tag, digest=digest)
+
+    def open(self, client: Opener) -> Store:  # noqa: ARG002  # a location is opened the same way wherever it is
+        """The archive; nothing is read yet."""
+        from wherry.stores.archive import oci_archive  # noqa: PLC0415  # takes 20 ms, and most commands need none
+
+        return oci_archive(self.path)
+
+    async def name(self, store: Store) -> Tag | Digest:
+        """What to ask the store for, as in a layout.
+
+        Raises:
+            ManifestUnknown: neither is written, and it is not clear which manifest is meant.
+        """
+        return await _name_in(store, self.tag, self.digest)
+
+    def __str__(self) -> str:
+        colon = f":{self.tag}" if self.tag else ":" if ":" in self.path.name else ""
+        return f"{_OCI_ARCHIVE}{self.path}{colon}" + (f"@{self.digest}" if self.digest else "")
+
+
+class InDockerArchive(Struct, frozen=True):
+    """A place in a docker archive; `repository`, without tag and digest, is None where only one is in it."""
+
+    path: Path
+    repository: Reference | None = None
+    tag: Tag | None = None
+    digest: Digest | None = None
+
+    @property
+    def whole(self) -> Self:
+        """The repository that it is in."""
+        return self.at(None)
+
+    def at(self, tag: Tag | None, digest: Digest | None = None) -> Self:
+        """The same place, at this tag and digest."""
+        return replace(self, tag=tag, digest=digest)
+
+    def open(self, client: Opener) -> Store:  # noqa: ARG002  # a location is opened the same way wherever it is
+        """The repository in the archive; nothing is read yet."""
+        from wherry.stores.archive import docker_archive  # noqa: PLC0415  # takes 20 ms, and most commands need none
+
+        return docker_archive(self.path, self.repository)
+
+    async def name(self, store: Store) -> Tag | Digest:
+        """What to ask the store for, as in a layout.
+
+        Raises:
+            ManifestUnknown: neither is written, and it is not clear which manifest is meant.
+        """
+        return await _name_in(store, self.tag, self.digest)
+
+    def __str__(self) -> str:
+        name = ""
+        if self.repository is not None:
+            name = f":{replace(self.repository, tag=self.tag).familiar}"
+        return f"{_DOCKER_ARCHIVE}{self.path}{name}" + (f"@{self.digest}" if self.digest else "")
+
+
+Location = InRegistry | InLayout | InArchive | InDockerArchive
 
 _DOCKER = "docker://"
 _LAYOUT = "oci:"
+_OCI_ARCHIVE = "oci-archive:"
+_DOCKER_ARCHIVE = "docker-archive:"
 _ELSEWHERE = {
-    "oci-archive:": "unpack it into a folder with tar, and name that: oci:DIR[:TAG]",
-    "docker-archive:": "`skopeo copy docker-archive:FILE oci:DIR:TAG` makes a folder of it that wherry reads",
-    "docker-daemon:": "`docker push` it to a registry (`wherry serve` is one), and copy it from there",
-    "containers-storage:": "`podman push` it to a registry (`wherry serve` is one), or to oci:DIR:TAG",
+    "docker-daemon:": "`docker save` writes what docker-archive:FILE reads; `docker load` reads what it writes",
+    "containers-storage:": "`podman save` writes what docker-archive:FILE reads; `podman load` reads what it writes",
     "ocidir:": "an OCI layout is written oci:DIR[:TAG]",
     "dir:": "`skopeo copy dir:DIR oci:DIR2:TAG` makes an OCI layout of it, which wherry reads",
 }
@@ -119,8 +204,9 @@ def parse_location(text: str) -> Location:
     Raises:
         InvalidReference: it names no place; `hint` says what was perhaps meant.
     """
-    if text.startswith(_LAYOUT):
-        return _in_layout(text)
+    for prefix, read in _LOCAL.items():
+        if text.startswith(prefix):
+            return read(text)
     if text.startswith(_DOCKER):
         return InRegistry(Reference.parse_repository(text.removeprefix(_DOCKER)))
     for prefix, hint in _ELSEWHERE.items():
@@ -142,28 +228,95 @@ def parse_registry(text: str) -> str | None:
     """
     host, slash, behind = text.removeprefix(_DOCKER).partition("/")
     name, _, port = host.rpartition(":")
-    if behind or not host or text.startswith(_LAYOUT):
+    if behind or not host or text.startswith(tuple(_LOCAL)):
         return None
     looks_like_one = "." in host or host == "localhost" or (name and port.isdecimal()) or host.startswith("[")
     return check_registry(host) if slash or looks_like_one else None
 
 
+def target_for(origin: Location, target: Location) -> Location:
+    """Where a copy is to be: in a docker archive that is named without NAME, an image keeps the one that it has."""
+    if not isinstance(target, InDockerArchive) or target.repository is not None or target.tag is not None:
+        return target
+    repository = origin.repository if isinstance(origin, InDockerArchive) else None
+    if isinstance(origin, InRegistry):
+        repository = Reference(origin.reference.registry, origin.reference.repository)
+    return replace(target, repository=repository)
+
+
 def _in_layout(text: str) -> InLayout:
     rest, digest = _split_digest(text, text.removeprefix(_LAYOUT))
-    folder, colon, behind = rest.rpartition(":")
-    if not colon or "/" in behind:
-        folder, tag = rest, None
-    else:
-        tag = _tag(text, behind)
+    folder, behind = _split_tag(rest)
+    tag = (
+        None
+        if behind is None
+        else _tag(text, behind, "where the colon belongs to the folder's name, put a slash behind it: oci:DIR/")
+    )
     if not folder:
         raise InvalidReference(text, "no folder is named", hint="oci:DIR[:TAG], for example oci:./images:1.0")
-    if "\0" in folder:
+    return InLayout(_path(text, _LAYOUT, folder), tag, digest)
+
+
+def _in_archive(text: str) -> InArchive:
+    rest, digest = _split_digest(text, text.removeprefix(_OCI_ARCHIVE))
+    file, behind = _split_tag(rest)
+    tag = (
+        _tag(text, behind, "where the colon belongs to the file's name, put one more behind it: oci-archive:FILE:")
+        if behind
+        else None
+    )
+    if not file:
+        raise InvalidReference(
+            text, "no file is named", hint="oci-archive:FILE[:TAG], for example oci-archive:app.tar:1.0"
+        )
+    return InArchive(_path(text, _OCI_ARCHIVE, file), tag, digest)
+
+
+def _in_docker_archive(text: str) -> InDockerArchive:
+    rest, digest = _split_digest(text, text.removeprefix(_DOCKER_ARCHIVE))
+    file, colon, name = rest.partition(":")
+    if not file:
+        hint = "docker-archive:FILE[:NAME[:TAG]], for example docker-archive:app.tar:team/app:1.0"
+        raise InvalidReference(text, "no file is named", hint=hint)
+    path = _path(text, _DOCKER_ARCHIVE, file)
+    if not colon:
+        return InDockerArchive(path, digest=digest)
+    try:
+        named = Reference.parse_repository(name)
+    except InvalidReference as error:
+        raise InvalidReference(text, f"name {name!r}: {error.reason}", hint=error.hint) from None
+    return InDockerArchive(path, replace(named, tag=None, digest=None), named.tag, digest)
+
+
+_LOCAL: dict[str, Callable[[str], Location]] = {
+    _LAYOUT: _in_layout,
+    _OCI_ARCHIVE: _in_archive,
+    _DOCKER_ARCHIVE: _in_docker_archive,
+}
+
+
+async def _name_in(store: Store, tag: Tag | None, digest: Digest | None) -> Tag | Digest:
+    if digest or tag:
+        return digest or tag or Tag(LATEST)
+    return await store.only() if isinstance(store, Chooser) else Tag(LATEST)
+
+
+def _split_tag(rest: str) -> tuple[str, str | None]:
+    """A path, and what stands behind its last colon; None if nothing can be meant to be a tag there."""
+    path, colon, behind = rest.rpartition(":")
+    return (rest, None) if not colon or "/" in behind else (path, behind)
+
+
+def _path(text: str, prefix: str, path: str) -> Path:
+    if "\0" in path:
         raise InvalidReference(text, "a path has no NUL in it")
-    if folder.startswith("~"):
-        raise InvalidReference(text, "the shell does not expand ~ behind oci:", hint=f"perhaps oci:$HOME{folder[1:]}")
-    if folder.startswith("//"):
-        raise InvalidReference(text, "oci: takes a path, not a URL", hint=f"perhaps oci:{folder.lstrip('/')}")
-    return InLayout(Path(folder), tag, digest)
+    if path.startswith("~"):
+        raise InvalidReference(
+            text, f"the shell does not expand ~ behind {prefix}", hint=f"perhaps {prefix}$HOME{path[1:]}"
+        )
+    if path.startswith("//"):
+        raise InvalidReference(text, f"{prefix} takes a path, not a URL", hint=f"perhaps {prefix}{path.lstrip('/')}")
+    return Path(path)
 
 
 def _split_digest(text: str, rest: str) -> tuple[str, Digest | None]:
@@ -177,12 +330,12 @@ def _split_digest(text: str, rest: str) -> tuple[str, Digest | None]:
         raise InvalidReference(text, f"digest {behind!r}: {error.reason}", hint=error.hint) from None
 
 
-def _tag(text: str, behind: str) -> Tag:
+def _tag(text: str, behind: str, hint: str) -> Tag:
     try:
         return Tag(behind)
     except InvalidTag as error:
         raise InvalidReference(
             text,
             f"tag {behind!r}: {error.reason}" if behind else "nothing stands behind the last colon",
-            hint="where the colon belongs to the folder's name, put a slash behind it: oci:DIR/",
+            hint=hint,
         ) from None

@@ -9,6 +9,7 @@ Whoever reads verifies: `manifest` and `fetch` check size and digest before the 
 """
 
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
 from wherry.oci.descriptor import Descriptor
@@ -16,7 +17,7 @@ from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 
-__all__ = ["Mounter", "Source", "Store", "Swapper"]
+__all__ = ["Chooser", "Gatherer", "Mounter", "Source", "Store", "Swapper"]
 
 
 @runtime_checkable
@@ -120,4 +121,27 @@ class Swapper(Protocol):
 
         Raises:
             ManifestBlobUnknown, ManifestInvalid: as `push_manifest`.
+        """
+
+
+@runtime_checkable
+class Gatherer(Protocol):
+    """A store that is written as a whole, so that many changes cost as much as one: an archive."""
+
+    def together(self) -> AbstractAsyncContextManager[None]:
+        """What is changed inside is written at the end, all of it; and nothing of it if the end is a failure.
+
+        Several may be open at once, one in the other or side by side: it is written when the last one ends.
+        """
+
+
+@runtime_checkable
+class Chooser(Protocol):
+    """A store that may have one image only, so that nobody needs to name it: a layout, an archive."""
+
+    async def only(self) -> Tag | Digest:
+        """What is meant when nothing is named: the one manifest that is listed, or the one that is called `latest`.
+
+        Raises:
+            ManifestUnknown: there is none, or there are several; the hint names one.
         """
