@@ -19,6 +19,7 @@ from wherry.oci.reference import Tag
 from wherry.ops._carry import Carrier
 from wherry.ops._each import each
 from wherry.ops._run import Run
+from wherry.ops._together import together
 from wherry.ops.copy import JOBS
 from wherry.ops.errand import Copied, Errand, Options
 from wherry.ops.progress import Arrived, Expected, Failed, Progress, ignore
@@ -85,7 +86,8 @@ async def copy_many(
         progress(Arrived(errand, copied))
         return Outcome(errand, copied)
 
-    return [outcome for _, outcome in await each(one, errands, at_once=AT_ONCE)]
+    async with together(errand.destination for errand in errands):
+        return [outcome for _, outcome in await each(one, errands, at_once=AT_ONCE)]
 
 
 async def _tags_there(errands: Sequence[Errand]) -> Mapping[int, frozenset[Tag]]:
