@@ -34,6 +34,23 @@ async def _put(wherry, layout: Path, reference: str) -> None:
     assert (await wherry("copy", "--quiet", f"oci:{layout}:1", reference)).code == 0
 
 
+async def test_sources_of_an_index_come_from_the_mirror_and_the_index_goes_to_the_registry(
+    registry_factory, wherry, tmp_path: Path, monkeypatch
+) -> None:
+    main, other = await registry_factory(), await registry_factory()
+    await _put(wherry, tmp_path / "layout", f"{other.address}/team/app:1")
+    async with front(main.address) as home, front(other.address) as mirror:
+        monkeypatch.setenv("WHERRY_REGISTRIES_CONF", str(tmp_path / "registries.conf"))
+        (tmp_path / "registries.conf").write_text(
+            f'[[registry]]\nlocation = "{home.address}"\n[[registry.mirror]]\nlocation = "{mirror.address}"\n'
+        )
+        done = await wherry("index", "create", "-t", f"{home.address}/team/all:1", f"{home.address}/team/app:1")
+        assert (done.code, done.err) == (0, "")
+        assert not [line for line in mirror.lines() if "team/all" in line]
+        assert {asked.method for asked in mirror.asked} <= {"GET", "HEAD"}
+        assert not [line for line in home.lines() if line.startswith("GET /v2/team/app/")]
+
+
 async def test_mirror_that_fails_is_a_line_and_no_failure(registry, wherry, pushed, tmp_path, monkeypatch) -> None:
     reference = await pushed(an_image(), "team/app:1")
     async with stub(lambda _: Reply(500)) as bad:

@@ -64,6 +64,8 @@ def create(
     async def work() -> Manifest:
         async with open_client(insecure=insecure) as client:
             opened = Places(client)
+            for place in places:
+                opened.store(place)
             named = await opened.named(sources)
             if append and await _is_there(opened.store(places[0]), tags[0]):
                 named = [*await opened.named([str(places[0].at(tags[0]))]), *named]

@@ -43,11 +43,11 @@ class Places:
         return self._sources[whole]
 
     async def named(self, texts: Iterable[str]) -> list[Named]:
-        """The sources that are written so."""
+        """The sources that are written so; by way of mirrors, but for those in a place that was opened to be written."""
         found = []
         for text in texts:
             location = parse_location(text)
-            store = self.store(location)
+            store = self._open[location.whole] if location.whole in self._open else self.source(location)
             found.append(Named(store, await location.name(store), text))
         return found
 
