@@ -15,7 +15,8 @@ from wherry.ops import index_edit
 from wherry.ops.index import assemble
 from wherry.ops.index_change import Contended, change
 from wherry.ops.index_edit import assembled
-from wherry.ops.index_sources import SUBJECT, Entry, Named, bring, gather
+from wherry.ops.index_sources import Entry, Named, bring, gather
+from wherry.ops.selection import SUBJECT
 from wherry.stores.memory import MemoryStore
 
 AMD64 = an_image()

@@ -23,6 +23,8 @@ __all__ = ["SMALL", "SMALL_REQUESTS", "Run", "Turns"]
 
 SMALL_REQUESTS = 16
 """Requests in flight at once that carry little: they are mostly waiting."""
+SMALL_REQUESTS_OF_MANY = 32
+"""The same, where many copies are to be done: what counts then is how many get done, and not how soon the first one is."""
 SMALL = 256 * 1024
 """Bytes: what fits one request at registries."""
 
@@ -76,7 +78,7 @@ class Run:
         self.jobs = jobs
         self.is_busy = is_busy
         """Whether there are copies enough to keep all places taken."""
-        self.small = asyncio.Semaphore(SMALL_REQUESTS)
+        self.small = asyncio.Semaphore(SMALL_REQUESTS_OF_MANY if is_busy else SMALL_REQUESTS)
         self.large = Turns(jobs)
         self._blobs: dict[_Key, asyncio.Future[bool]] = {}
         self._manifests: set[_Key] = set()

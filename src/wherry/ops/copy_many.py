@@ -27,8 +27,10 @@ from wherry.stores.protocol import Store
 
 __all__ = ["Errand", "Outcome", "copy_many"]
 
-AT_ONCE = 32
+AT_ONCE = 64
 """Copies that run side by side: enough to keep the places for small requests taken."""
+_MANY = 16
+"""Copies that keep all places for small requests taken by themselves."""
 _WORTH_LISTING = 8
 """Copies to one repository from which on its tags are listed."""
 
@@ -71,7 +73,7 @@ async def copy_many(
         recheck=recheck,
         dry_run=dry_run,
     )
-    run = Run(jobs)
+    run = Run(jobs, is_busy=len(errands) >= _MANY)
     known = await _tags_there(errands)
     progress(Expected(len(errands)))
 

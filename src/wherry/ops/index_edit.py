@@ -13,7 +13,8 @@ from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, Kind
 from wherry.oci.platform import Platform
 from wherry.ops.index import assemble, with_annotations, with_entries
-from wherry.ops.index_sources import Entry, Gathered, merged, of_platforms, subject_of
+from wherry.ops.index_sources import Entry, Gathered, merged, of_platforms
+from wherry.ops.selection import subject_of
 
 __all__ = ["Assembled", "add", "annotate", "assembled", "remove"]
 

@@ -20,11 +20,10 @@ from wherry.oci.reference import Tag
 from wherry.ops._each import each
 from wherry.ops.copy import copy
 from wherry.ops.images import JOBS, config_platform, is_artifact
+from wherry.ops.selection import subject_of
 from wherry.stores.protocol import Source, Store
 
-__all__ = ["Entry", "Gathered", "Named", "bring", "gather", "merged", "of_platforms", "subject_of", "with_attestations"]
-
-SUBJECT = "vnd.docker.reference.digest"
+__all__ = ["Entry", "Gathered", "Named", "bring", "gather", "merged", "of_platforms", "with_attestations"]
 
 
 class Named(Struct, frozen=True):
@@ -94,11 +93,6 @@ def with_attestations(entries: Iterable[Entry], kept: Collection[Digest]) -> lis
     """The entries of these digests, and those that are about one of them."""
     about = {str(digest) for digest in kept}
     return [entry for entry in entries if entry.descriptor.digest in kept or subject_of(entry.descriptor) in about]
-
-
-def subject_of(entry: Descriptor) -> str | None:
-    """The digest of the image that an attestation is about."""
-    return (entry.annotations or {}).get(SUBJECT)
 
 
 async def _gathered(source: Named) -> Gathered:

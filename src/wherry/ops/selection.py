@@ -22,7 +22,7 @@ from wherry.ops._each import each
 from wherry.ops.images import JOBS, config_platform, is_artifact
 from wherry.stores.protocol import Source
 
-__all__ = ["Selection", "select", "subject_of", "unwrapped"]
+__all__ = ["SUBJECT", "Selection", "select", "subject_of", "unwrapped"]
 
 SUBJECT = "vnd.docker.reference.digest"
 
