@@ -222,3 +222,16 @@ async def test_repository_that_is_not_there(registry, findings) -> None:
     code, found = await findings(f"{registry.address}/team/none")
     assert code == 1
     assert "no such repository" in found["repository"]["text"]
+
+
+async def test_repository_that_only_a_mirror_may_have_is_no_fault(
+    registry_factory, findings, tmp_path, monkeypatch
+) -> None:
+    main, other = await registry_factory(), await registry_factory()
+    conf = tmp_path / "registries.conf"
+    conf.write_text(f'[[registry]]\nlocation = "{main.address}"\n[[registry.mirror]]\nlocation = "{other.address}"\n')
+    monkeypatch.setenv("WHERRY_REGISTRIES_CONF", str(conf))
+    code, found = await findings(f"{main.address}/team/app")
+    assert code == 0
+    assert found["repository"]["state"] == "note"
+    assert "mirrors first" in found["repository"]["hint"]

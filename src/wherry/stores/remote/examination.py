@@ -65,8 +65,11 @@ async def examine(
         yield Finding.failure("route", error)
         return
     yield _route(registry, route)
+    working = []
     for mirror in route.mirrors:
-        yield await _mirror(client, mirror)
+        finding = await _mirror(client, mirror)
+        working.append(finding.state == "ok")
+        yield finding
     session = client.direct(route.home.host)
     async for finding in _way(session, proxies):
         yield finding
@@ -78,6 +81,9 @@ async def examine(
             return
     if reference is not None:
         async for finding in _abilities(session, route.home, reference):
+            if finding.about == "repository" and finding.state == "broken" and any(working):
+                hint = "what is read is asked of the mirrors first, and may be there"
+                finding = Finding(finding.about, "note", finding.text, hint, finding.facts)  # noqa: PLW2901  # milder
             yield finding
     yield await _catalogue(session)
     yield _uploads(session)
