@@ -1,4 +1,8 @@
+import asyncio
 import json
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -147,3 +151,26 @@ async def test_folder_that_is_no_layout_is_refused_and_left_alone(registry, wher
     assert done.code == 1
     assert "is no OCI layout" in done.err
     assert [each.name for each in (tmp_path / "home").iterdir()] == ["letter.txt"]
+
+
+async def test_ctrl_c_ends_with_130_and_says_that_the_same_command_goes_on(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as server, asyncio.timeout(60):
+        port = server.sockets[0].getsockname()[1]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "import sys; from wherry.cli import main; sys.exit(main(sys.argv[1:]))",
+            "copy", f"127.0.0.1:{port}/team/app:1", f"oci:{tmp_path / 'layout'}",
+            stderr=asyncio.subprocess.PIPE, env={**os.environ, "DOCKER_CONFIG": str(tmp_path)},
+        )  # fmt: skip
+        await asked.wait()
+        process.send_signal(signal.SIGINT)
+        _, said = await process.communicate()
+    assert process.returncode == 130
+    assert said.decode() == "wherry: interrupted: the same command goes on where this one stopped\n"
