@@ -63,6 +63,19 @@ async def test_password_from_standard_input_is_checked_and_kept_as_docker_does(
         assert (await wherry("ls", server.address)).code == 0
 
 
+async def test_one_logs_in_to_the_registry_itself_whatever_stands_for_it(
+    registry, wherry, tmp_path, monkeypatch
+) -> None:
+    conf = tmp_path / "registries.conf"
+    monkeypatch.setenv("WHERRY_REGISTRIES_CONF", str(conf))
+    async with behind_basic(registry.address, "me", "secret") as server:
+        conf.write_text(f'[[registry]]\nprefix = "{server.address}"\nlocation = "{registry.address}/elsewhere"\n')
+        done = await wherry("login", server.address, "-u", "me", "-p", "secret")
+        assert done.code == 0, done.err
+        assert (await wherry("login", server.address, "-u", "me", "-p", "wrong")).code == 1
+    assert list(_config(tmp_path)["auths"]) == [server.address]
+
+
 async def test_wrong_password_is_refused_and_nothing_is_kept(registry, wherry, typed, tmp_path) -> None:
     async with (
         behind_basic(registry.address, "me", "secret") as basic,

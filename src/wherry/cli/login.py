@@ -68,7 +68,7 @@ def registry_of(text: str) -> str:
 async def _checked(registry: str, credential: Credential, *, insecure: bool) -> LoggedIn:
     async with open_client(credentials=Fixed({registry: credential}), insecure=insecure) as client:
         try:
-            return await client.registry(registry).log_in()
+            return await client.itself(registry).log_in()
         except Unauthorized as error:
             error.hint = "check the user name and the password; many registries want an access token in its place"
             raise

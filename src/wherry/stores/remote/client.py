@@ -80,6 +80,16 @@ class Client:
         """
         return Registry(self.direct(self._hosts.route(host).home.host), host)
 
+    def itself(self, host: str) -> Registry:
+        """The registry `host[:port]`, whatever else stands for it when content is read or written: to log in to.
+
+        Raises:
+            RouteError: a file that says how it is reached cannot be used, or blocks it.
+        """
+        home = self._hosts.route(host).home.host
+        own = home if home.name == host else Host(host, trust=self._hosts.trust(host))
+        return Registry(self.direct(own), host)
+
     def _read_only(self, reference: Reference) -> Repository:
         mirrors = self._hosts.route(reference.registry, reference.repository).mirrors
         for endpoint in mirrors:
