@@ -7,7 +7,15 @@ from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidReference, ManifestUnknown
 from wherry.oci.reference import Reference, Tag
 from wherry.stores.layout import Layout
-from wherry.stores.locations import InLayout, InRegistry, parse_location, parse_registry
+from wherry.stores.locations import (
+    InArchive,
+    InDockerArchive,
+    InLayout,
+    InRegistry,
+    parse_location,
+    parse_registry,
+    target_for,
+)
 from wherry.stores.memory import MemoryStore
 
 DIGEST = Digest.of(b"x")
@@ -61,6 +69,61 @@ def test_place_in_a_layout_is_a_path_and_a_name(text: str, path: str, tag: str |
     location = parse_location(text)
     assert location == InLayout(Path(path), Tag(tag) if tag else None, digest)
     assert parse_location(str(location)) == location
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "tag", "digest"),
+    [
+        ("oci-archive:x.tar", "x.tar", None, None),
+        ("oci-archive:x.tar:1.0", "x.tar", "1.0", None),
+        ("oci-archive:./a/b:1.0", "a/b", "1.0", None),
+        ("oci-archive:a:b.tar:1", "a:b.tar", "1", None),
+        ("oci-archive:a:b.tar:", "a:b.tar", None, None),
+        ("oci-archive:a:b/x.tar", "a:b/x.tar", None, None),
+        (f"oci-archive:x.tar:1@{DIGEST}", "x.tar", "1", DIGEST),
+        (f"oci-archive:x.tar@{DIGEST}", "x.tar", None, DIGEST),
+    ],
+)
+def test_place_in_an_archive_is_a_path_and_a_name(text: str, path: str, tag: str | None, digest: Digest | None) -> None:
+    location = parse_location(text)
+    assert location == InArchive(Path(path), Tag(tag) if tag else None, digest)
+    assert parse_location(str(location)) == location
+    assert str(location.open(NoClient())).startswith(f"oci-archive:{path}")
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "name", "tag", "digest"),
+    [
+        ("docker-archive:x.tar", "x.tar", None, None, None),
+        ("docker-archive:./a/x.tar:alpine", "a/x.tar", "docker.io/library/alpine", None, None),
+        ("docker-archive:x.tar:alpine:3.20", "x.tar", "docker.io/library/alpine", "3.20", None),
+        ("docker-archive:x.tar:localhost:5000/team/app:1", "x.tar", "localhost:5000/team/app", "1", None),
+        (f"docker-archive:x.tar@{DIGEST}", "x.tar", None, None, DIGEST),
+        (f"docker-archive:x.tar:alpine:3@{DIGEST}", "x.tar", "docker.io/library/alpine", "3", DIGEST),
+    ],
+)
+def test_place_in_a_docker_archive_is_a_path_and_a_whole_name(
+    text: str, path: str, name: str | None, tag: str | None, digest: Digest | None
+) -> None:
+    location = parse_location(text)
+    repository = Reference.parse_repository(name) if name else None
+    assert location == InDockerArchive(Path(path), repository, Tag(tag) if tag else None, digest)
+    assert parse_location(str(location)) == location
+    assert str(location.open(NoClient())).startswith(f"docker-archive:{path}")
+
+
+@pytest.mark.parametrize(
+    ("origin", "target", "found"),
+    [
+        ("alpine:3", "docker-archive:x.tar", "docker-archive:x.tar:alpine"),
+        ("docker-archive:y.tar:app:1", "docker-archive:x.tar", "docker-archive:x.tar:app"),
+        ("alpine:3", "docker-archive:x.tar:app:2", "docker-archive:x.tar:app:2"),
+        ("oci:y:1", "docker-archive:x.tar", "docker-archive:x.tar"),
+        ("alpine:3", "oci-archive:x.tar", "oci-archive:x.tar"),
+    ],
+)
+def test_image_keeps_its_name_in_a_docker_archive(origin: str, target: str, found: str) -> None:
+    assert target_for(parse_location(origin), parse_location(target)) == parse_location(found)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +247,8 @@ def test_place_at_another_name_prints_as_it_is_written() -> None:
         ("oci:images", None),
         ("oci:images.d", None),
         ("oci:images/", None),
+        ("oci-archive:images.tar", None),
+        ("docker-archive:images.tar", None),
         ("oci:", None),
         ("", None),
     ],

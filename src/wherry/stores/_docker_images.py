@@ -151,16 +151,17 @@ def _measured(tar: Tar, name: str, extent: Extent, diff_id: Digest | None) -> De
     """The descriptor of a compressed layer; what is inside is compared with a diff ID."""
     hasher = hashlib.sha256()
     inside = Inflated(diff_id) if diff_id else None
-    for offset in range(0, extent.size, _PIECE):
-        piece = tar.read(extent, offset, _PIECE)
-        hasher.update(piece)
-        try:
+    try:
+        for offset in range(0, extent.size, _PIECE):
+            piece = tar.read(extent, offset, _PIECE)
+            hasher.update(piece)
             if inside:
                 inside.see(piece)
-        except zlib.error as error:
-            raise StoreError(f"{tar}: {name}: is gzipped, and damaged: {error}") from None
-    if inside and inside.digest() != diff_id:
-        raise StoreError(f"{tar}: {name}: has bytes of diff ID {inside.digest()}, and the config says {diff_id}")
+        found = inside.digest() if inside else None
+    except zlib.error as error:
+        raise StoreError(f"{tar}: {name}: is gzipped, and damaged: {error}") from None
+    if found != diff_id:
+        raise StoreError(f"{tar}: {name}: has bytes of diff ID {found}, and the config says {diff_id}")
     media_type = DOCKER_LAYER if inside else OCI_LAYER_ZSTD
     return Descriptor(media_type, Digest.taken_from(hasher, "sha256"), extent.size)
 
