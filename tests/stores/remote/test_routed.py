@@ -78,6 +78,22 @@ async def test_what_is_read_comes_from_the_mirror(registry_factory, reading):
     assert reading.told == []
 
 
+async def test_mirror_that_refuses_head_is_still_read_from(registry_factory, reading):
+    async with two(registry_factory) as (registry, mirror):
+        inner = mirror.answer
+
+        async def answer(asked: Asked) -> Reply:
+            return Reply(405) if asked.method == "HEAD" else await inner(asked)
+
+        mirror.answer = answer
+        repository = reading(registry.address, [a_mirror(mirror.address)])
+        assert (await repository.resolve(Tag("v1"))).digest == IMAGE.manifest.digest
+        assert await repository.manifest(IMAGE.manifest.digest) == IMAGE.manifest
+        assert registry.lines() == ["HEAD /v2/team/app/manifests/v1"]
+        assert mirror.lines()[-1] == BY_DIGEST
+    assert reading.told == []
+
+
 async def test_namespace_is_told_as_containerd_does(registry_factory, reading):
     async with two(registry_factory) as (registry, mirror):
         await _whole(reading(registry.address, [a_mirror(mirror.address, namespace="docker.io")]))

@@ -31,6 +31,7 @@ from wherry.stores.remote.transport import Answer
 
 __all__ = ["Mirror", "Notify", "Routed", "at"]
 
+_NO_HEAD = frozenset((400, 405, 501))  # what is said to a HEAD alone is about HEAD
 _FAILURES = (RegistryError, Unreachable, CredentialsError, RouteError, DigestMismatch)
 
 Notify = Callable[[str], None]
@@ -131,7 +132,8 @@ class Routed:
         except NotFound:
             return None
         except _FAILURES as error:
-            self._failed(mirror, error)
+            if request.method != "HEAD" or not isinstance(error, RegistryError) or error.status not in _NO_HEAD:
+                self._failed(mirror, error)
             return None
 
     def _failed(self, mirror: Mirror, error: WherryError) -> None:
