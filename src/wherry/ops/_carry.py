@@ -325,7 +325,7 @@ class Carrier:
 
 def _refuses_holes(destination: Store, error: RegistryError) -> RegistryError:
     return type(error)(
-        f"{destination} refuses an index that names what it does not have, so a sparse copy cannot be there: {error.message}",
+        f"{destination} refuses an index that names what it does not have, so it takes no sparse copy",
         hint="without --sparse, --platform makes a smaller index, which has a digest of its own",
         detail=error.detail,
         words=error.words,
