@@ -4,9 +4,11 @@ Ours: rows are copied in its database, whatever columns they have. Distribution:
 Of zot's database we know too little; it is left out wherever it would have to be filled by hundreds of thousands of requests.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 from bench.registries import Kind
@@ -48,6 +50,28 @@ def tags(kind: Kind, folder: Path, names: Iterable[str]) -> None:
             path = folder / name / each
             path.parent.mkdir(parents=True)
             path.write_bytes(content)
+
+
+def garbage(folder: Path, count: int) -> None:
+    """Ours alone: so many blobs with their bytes, held by no repository, and due to be collected."""
+    contents = [os.urandom(1000) for _ in range(count)]
+    digests = [sha256(content).digest() for content in contents]
+    for digest, content in zip(digests, contents, strict=True):
+        path = folder / "data" / "blobs" / "sha256" / digest.hex()[:2] / digest.hex()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    with closing(_database(folder)) as database, database:
+        packed = [(b"\x01" + digest,) for digest in digests]
+        database.executemany("INSERT INTO blobs (digest, size, stored) VALUES (?, 1000, 0)", packed)
+        database.executemany("INSERT INTO reviews (kind, repository_id, digest, due) VALUES ('blob', 0, ?, 0)", packed)
+        database.execute("DELETE FROM jobs")  # the collection is still the turn of the process that has just ended
+
+
+def garbage_left(folder: Path) -> int:
+    """How many of these are still there."""
+    with closing(_database(folder)) as database:
+        ((count,),) = database.execute("SELECT count(*) FROM blobs WHERE stored = 0")
+    return int(count)
 
 
 def _root(folder: Path) -> Path:
