@@ -32,7 +32,7 @@ from wherry.stores.remote.scopes import delete_scope, pull, push
 from wherry.stores.remote.session import Request, Session, exchange_of
 from wherry.stores.remote.transport import Answer
 
-__all__ = ["LARGEST_READ", "Manifests"]
+__all__ = ["LARGEST_READ", "Manifests", "Swap"]
 
 LARGEST_READ = 32 * 1024 * 1024
 """Bytes of a manifest that are read at most: eight times what registries must take. What is longer means no good."""
@@ -117,7 +117,7 @@ class Manifests:
         Raises:
             ManifestInvalid: it is refused, here already if we see that it is invalid by itself.
         """
-        refuse_invalid(manifest)
+        _refuse_invalid(manifest)
         return await self._put(manifest, tags)
 
     async def _put(self, manifest: Manifest, tags: tuple[Tag, ...]) -> bool:
@@ -138,7 +138,7 @@ class Manifests:
         """
         if manifest.digest.algorithm != "sha256":
             return Swap(None, await self.put(manifest, (tag,)))
-        refuse_invalid(manifest)
+        _refuse_invalid(manifest)
         try:
             answer = await self._put_at(manifest, tag, condition=Condition.still(before))
         except PreconditionFailed:
@@ -246,7 +246,7 @@ class Manifests:
             self._remembered_bytes -= len(manifest.content)
 
 
-def refuse_invalid(manifest: Manifest) -> None:
+def _refuse_invalid(manifest: Manifest) -> None:
     """Raise if a manifest is invalid by itself; how large is too large is for each registry to say.
 
     Raises:
