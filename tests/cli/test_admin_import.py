@@ -1,6 +1,9 @@
 """`wherry admin import`: what it says, and with which exit code."""
 
+import asyncio
 import json
+import shutil
+import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from tests.peers import registry_of
 from tests.storages import DistributionFolder
 from wherry.oci.reference import Reference
 from wherry.server.running import running
+from wherry.stores.layout import Layout
 from wherry.stores.remote import Client
 
 INDEX = an_index_of(an_image(), an_image(platform="linux/arm64"))
@@ -106,3 +110,26 @@ async def test_storage_of_the_real_distribution_is_taken_over(wherry: Wherry, tm
         assert await repository.manifest(OTHER.digest) == OTHER.manifest, "the untagged one too"
         for blob in (*INDEX.all_blobs().values(), *OTHER.blobs):
             assert await read(repository.fetch(blob.descriptor)) == blob.content
+
+
+@pytest.mark.parametrize("program", ["skopeo", "umoci"])
+async def test_layouts_of_other_programs_are_taken_over(wherry: Wherry, tmp_path: Path, program: str) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    layout = tmp_path / "layout"
+    if program == "umoci":
+        commands = [["umoci", "init", "--layout", layout], ["umoci", "new", "--image", f"{layout}:1"]]
+    else:
+        await put(INDEX, Layout(tmp_path / "made"), "1")
+        copy = ["skopeo", "--insecure-policy", "copy", "--all", f"oci:{tmp_path}/made:1"]
+        commands = [[*copy, f"oci:{layout}:1"], [*copy, f"oci:{layout}:2"]]
+    for command in commands:
+        await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+    done = await wherry("admin", "import", layout, "--repository", "team/app", "--data", tmp_path / "registry")
+    assert (done.code, done.err) == (0, "")
+    async with running(data=tmp_path / "registry") as server, Client() as client:
+        repository = client.repository(Reference.parse(f"{server.address}/team/app"))
+        tags = [tag async for tag in repository.tags()]
+        assert tags == [tag async for tag in Layout(layout).tags()]
+        for tag in tags:
+            assert await repository.resolve(tag) == await Layout(layout).resolve(tag)
