@@ -282,6 +282,26 @@ async def test_api_under_another_path(registry_factory):
             assert [name async for name in client.registry(server.address).repositories()] == ["team/app"]
 
 
+async def test_headers_of_a_host_are_sent_to_it_and_to_nobody_else(registry_factory):
+    main = await registry_factory()
+    async with Client() as client:
+        await put(IMAGE, client.repository(Reference.parse_repository(f"{main.address}/team/app")), "v1")
+    async with front(main.address) as storage:
+
+        def redirected(asked: Asked) -> Reply | None:
+            return (
+                Reply(307, {"Location": f"http://{storage.address}{asked.path}"}) if "/blobs/" in asked.path else None
+            )
+
+        async with front(main.address, redirected) as server:
+            home = Endpoint(Host(server.address, "http", headers=(("x-team", "ours"),)))
+            async with Client(hosts=Mirrored(home=home)) as client:
+                repository = client.repository(Reference.parse_repository(f"{server.address}/team/app"))
+                assert await read(repository.fetch(BLOB.descriptor)) == BLOB.content
+            assert [asked.headers.get("x-team") for asked in server.asked] == ["ours"] * 2
+        assert [asked.headers.get("x-team") for asked in storage.asked] == [None]
+
+
 async def test_blocked_registry_is_not_opened():
     class Blocking(NoHosts):
         def route(self, registry: str, repository: str = "") -> Route:
