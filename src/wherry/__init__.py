@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wherry.oci.platform import Platform
     from wherry.oci.reference import Reference, Tag
     from wherry.ops.copy import Copied, copy
+    from wherry.ops.copy_many import Errand, Outcome, copy_many
     from wherry.stores.layout import Layout
     from wherry.stores.memory import MemoryStore
     from wherry.stores.protocol import Mounter, Source, Store
@@ -34,10 +35,12 @@ __all__ = [
     "Diagnosis",
     "Digest",
     "DockerConfig",
+    "Errand",
     "Layout",
     "Manifest",
     "MemoryStore",
     "Mounter",
+    "Outcome",
     "Platform",
     "Reference",
     "Source",
@@ -46,6 +49,7 @@ __all__ = [
     "WherryError",
     "__version__",
     "copy",
+    "copy_many",
     "diagnose",
     "errors",
     "successors",
@@ -61,6 +65,7 @@ _HOMES = {
     "wherry.oci.platform": ("Platform",),
     "wherry.oci.reference": ("Reference", "Tag"),
     "wherry.ops.copy": ("Copied", "copy"),
+    "wherry.ops.copy_many": ("Errand", "Outcome", "copy_many"),
     "wherry.stores.layout": ("Layout",),
     "wherry.stores.memory": ("MemoryStore",),
     "wherry.stores.protocol": ("Mounter", "Source", "Store"),

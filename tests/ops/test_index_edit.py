@@ -4,6 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from tests.content import Content, an_artifact, an_image, an_index_of, put
+from tests.ops.recording import RecordingStore
+from tests.ops.test_copy import BASE, everything_is_in, holding
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.errors import ManifestInvalid, ManifestUnknown
@@ -238,3 +240,13 @@ async def test_a_change_that_never_stays_is_given_up() -> None:
 
     with pytest.raises(Contended):
         await change(store, Tag("1"), edit, settled=0)
+
+
+async def test_layer_that_entries_share_is_brought_once() -> None:
+    images = [an_image(platform=platform, layers=(BASE,)) for platform in ("linux/amd64", "linux/arm64")]
+    stores = [await holding(image) for image in images]
+    target = RecordingStore()
+    await bring([Entry(image.descriptor, store) for image, store in zip(images, stores, strict=True)], target)
+    assert target.pushed.count(BASE.descriptor.digest) == 1
+    for image in images:
+        await everything_is_in(target, image)

@@ -17,9 +17,14 @@ from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import Kind
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Tag
+from wherry.ops._carry import Carrier
 from wherry.ops._each import each
-from wherry.ops.copy import copy
+from wherry.ops._run import Run
+from wherry.ops._together import together
+from wherry.ops.copy import JOBS as COPY_JOBS
+from wherry.ops.errand import Errand, Options
 from wherry.ops.images import JOBS, config_platform, is_artifact
+from wherry.ops.progress import ignore
 from wherry.ops.selection import subject_of
 from wherry.stores.protocol import Source, Store
 
@@ -65,8 +70,14 @@ async def bring(entries: Iterable[Entry], target: Store, *, jobs: int = JOBS) ->
     Raises:
         RegistryError: a store refuses.
     """
-    elsewhere = {entry.descriptor.digest: entry.store for entry in entries if entry.store is not target}
-    await each(lambda digest: copy(elsewhere[digest], digest, target), elsewhere, at_once=jobs)
+    errands = {
+        entry.descriptor.digest: Errand(entry.store, entry.descriptor.digest, target)
+        for entry in entries
+        if entry.store is not target
+    }
+    run = Run(COPY_JOBS)  # one for all: platforms of one image often share layers
+    async with together((target,)):
+        await each(lambda errand: Carrier(errand, Options(), run, ignore).go(), errands.values(), at_once=jobs)
 
 
 def merged(entries: Iterable[Entry]) -> list[Entry]:
