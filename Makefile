@@ -7,11 +7,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := src tests demo bench
+# `make soak` takes SOAK="--seconds 3600" for the clients, and runs the long tests after them
+SOAK ?= --seconds 60
 # pytest's own options, for example: make test PYTEST="-x tests/oci"
 PYTEST ?= -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format coverage bench clean
+.PHONY: help demo test soak check format coverage bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +23,10 @@ demo: $(VENV)/.run ## assemble a multi-platform image, copy it between two regis
 
 test: $(VENV)/.dev ## run all tests
 	@$(BIN)/python -m pytest $(PYTEST)
+
+soak: $(VENV)/.dev ## pushes, pulls and deletes under constant collection, then thousands of crashes; SOAK="--seconds 3600"
+	@$(BIN)/python -m tests.soak.run $(SOAK)
+	@$(BIN)/python -m pytest -n auto -m soak
 
 check: $(VENV)/.dev ## lint, format, types, direction of imports
 	$(BIN)/ruff check $(SOURCES)
