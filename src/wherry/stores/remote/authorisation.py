@@ -12,11 +12,11 @@ import asyncio
 import base64
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from msgspec import Struct
 from pyreqwest.http import Url
 
 from wherry.oci.document import NotJSON, decode, text_at
@@ -35,8 +35,7 @@ _CLIENT = "wherry"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """A token server's answer."""
 
     exchange: Exchange
@@ -49,8 +48,7 @@ Ask = Callable[[str, str, Mapping[str, str], bytes], Awaitable[Told]]
 """Sends one request to a token server: method, URL, headers, body."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(Struct, frozen=True):
     header: str
     scopes: Scopes
     expires: float  # on the monotonic clock

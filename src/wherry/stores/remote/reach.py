@@ -9,9 +9,9 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from pyreqwest.http import Url
 
 from wherry.oci.reference import DOCKER_HUB
@@ -24,8 +24,7 @@ _HUB_API = "registry-1.docker.io"
 _LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """One way to reach a registry: `origin` is `scheme://host[:port]`."""
 
     origin: str
@@ -36,8 +35,7 @@ class Way:
         return self.origin.startswith("http:")
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """What the user allows. `insecure` covers all registries, or those whose `host[:port]` it lists."""
 
     insecure: bool | Collection[str] = False
