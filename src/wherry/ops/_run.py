@@ -80,7 +80,8 @@ class Run:
         """Whether there are copies enough to keep all places taken."""
         self.small = asyncio.Semaphore(SMALL_REQUESTS_OF_MANY if is_busy else SMALL_REQUESTS)
         self.large = Turns(jobs)
-        self._blobs: dict[_Key, asyncio.Future[bool]] = {}
+        self._coming: dict[_Key, asyncio.Future[bool]] = {}
+        self._there: set[_Key] = set()
         self._manifests: set[_Key] = set()
         self._holders: dict[Digest, Store] = {}
         self._declined: set[int] = set()
@@ -90,32 +91,32 @@ class Run:
     def claim(self, store: Store, blob: Descriptor) -> bool:
         """Whether nobody has brought this blob, or is about to. Who gets True must `settle` it."""
         key = (id(store), blob.digest)
-        if key in self._blobs:
+        if key in self._there or key in self._coming:
             return False
-        self._blobs[key] = asyncio.get_running_loop().create_future()
+        self._coming[key] = asyncio.get_running_loop().create_future()
         return True
 
     def release(self, store: Store, blobs: Iterable[Descriptor]) -> None:
         """Give up whatever of these blobs was claimed and is not settled: others may bring it."""
         for blob in blobs:
-            coming = self._blobs.get((id(store), blob.digest))
-            if coming is not None and not coming.done():
+            if (id(store), blob.digest) in self._coming:
                 self.settle(store, blob, there=False)
 
     def settle(self, store: Store, blob: Descriptor, *, there: bool) -> None:
         """Say that a blob which was claimed is there, or that it will not come from us."""
         key = (id(store), blob.digest)
         if there:
-            self._blobs[key].set_result(True)
+            self._there.add(key)
             self._holders[blob.digest] = store
-        else:
-            self._blobs.pop(key).set_result(False)
+        self._coming.pop(key).set_result(there)
 
     async def settled(self, store: Store, blob: Descriptor) -> bool:
         """Wait for a blob that somebody else brings; whether it came."""
-        coming = self._blobs.get((id(store), blob.digest))
-        # shielded: who waits may be cancelled, and the others go on waiting for the same
-        return coming is not None and await asyncio.shield(coming)
+        key = (id(store), blob.digest)
+        coming = self._coming.get(key)
+        if coming is None:
+            return key in self._there
+        return await asyncio.shield(coming)  # who waits may be cancelled, and the others go on waiting for the same
 
     def note_manifest(self, store: Store, digest: Digest) -> None:
         """Remember that a store has a manifest."""
