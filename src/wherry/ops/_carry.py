@@ -12,6 +12,7 @@ from wherry.oci.mediatype import Kind, kind_of
 from wherry.oci.reference import Tag
 from wherry.ops._attached import attach
 from wherry.ops._each import both, each
+from wherry.ops._foreign import push_foreign
 from wherry.ops._plan import CHEAP, Looks, Plan, Walk, embedded, refuse_schema1
 from wherry.ops._run import SMALL, SMALL_REQUESTS, Run
 from wherry.ops.errand import Copied, Errand, Narrowed, Options, Tally
@@ -221,8 +222,12 @@ class Carrier:
     async def _send(self, blob: Descriptor) -> None:
         """Send a blob that was claimed."""
         lane = self._run.large.turn(blob.size) if blob.size > SMALL else self._run.small
-        async with lane, aclosing(self._stream(blob)) as content:
-            await self._destination.push(blob, content)
+        async with lane:
+            if blob.is_foreign and not await self._source.exists(blob):
+                await push_foreign(self._source, self._destination, blob, lambda n: self._progress(Passed(blob, n)))
+            else:
+                async with aclosing(self._stream(blob)) as content:
+                    await self._destination.push(blob, content)
         self._arrived(blob, _Fate.MOVED)
 
     async def _await(self, blob: Descriptor) -> None:

@@ -57,7 +57,7 @@ async def copy(
         sparse: with `platforms`, keep the index as it is and leave out what it leads to: not every store takes that.
         unwrap: with `platforms`, copy the one image that is left, without an index and its attestations.
         referrers: copy signatures, SBOMs and whatever else refers to what is copied, too.
-        foreign: fetch layers from the source that their author says need not be in any registry, too.
+        foreign: move layers that their author says need not be in any registry, too: from the source, or from their `urls`.
         recheck: look at every blob, even those of images that the destination already has.
         dry_run: look, move nothing, and return what would be done.
         jobs: large blobs in flight at once, at least 1. What fits one request (256 KB) does not wait for them.
@@ -76,7 +76,7 @@ async def copy(
         unwrap=unwrap,
         referrers=referrers,
         foreign=foreign,
-        recheck=recheck,
+        recheck=recheck or foreign,  # an image that is there may have been copied without them
         dry_run=dry_run,
     )
     async with together((destination,)):

@@ -70,7 +70,7 @@ async def copy_many(
         unwrap=unwrap,
         referrers=referrers,
         foreign=foreign,
-        recheck=recheck,
+        recheck=recheck or foreign,  # an image that is there may have been copied without them
         dry_run=dry_run,
     )
     run = Run(jobs, is_busy=len(errands) >= _MANY)

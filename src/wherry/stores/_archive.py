@@ -269,7 +269,8 @@ class ArchiveFile:
             self._batches -= 1
             if self._batches:
                 return
-            if self._edits and not failed:
+            mended = self._tar is not None and self._staged is not None and bool(self._staged.blobs)
+            if not failed and (self._edits or mended):
                 self._commit()
             else:
                 self.discard()

@@ -17,7 +17,7 @@ from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 
-__all__ = ["Chooser", "Gatherer", "Mounter", "Source", "Store", "Swapper"]
+__all__ = ["Chooser", "Follower", "Gatherer", "Mounter", "Source", "Store", "Swapper"]
 
 
 @runtime_checkable
@@ -144,4 +144,18 @@ class Chooser(Protocol):
 
         Raises:
             ManifestUnknown: there is none, or there are several; the hint names one.
+        """
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A store that can fetch blobs from outside of it, too: one that speaks HTTP."""
+
+    def follow(self, blob: Descriptor, url: str) -> AsyncIterator[bytes]:
+        """The bytes of a blob from an URL of its descriptor, verified as they pass; no credentials go there.
+
+        Raises:
+            BlobUnknown: it is not there.
+            ContentMismatch: something else is there.
+            Unreachable: nobody answers.
         """

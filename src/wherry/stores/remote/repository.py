@@ -8,7 +8,7 @@ from wherry.oci.errors import InvalidTag, NameUnknown
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Reference, Tag
 from wherry.stores.protocol import Source
-from wherry.stores.remote import blobs
+from wherry.stores.remote import blobs, elsewhere
 from wherry.stores.remote.listing import bad_list, pages, texts
 from wherry.stores.remote.manifests import Manifests
 from wherry.stores.remote.referrers import Referrers
@@ -56,6 +56,15 @@ class Repository:
             ContentMismatch: what was read is not the blob.
         """
         return blobs.fetch(self._session, self.reference, blob, offset)
+
+    def follow(self, blob: Descriptor, url: str) -> AsyncIterator[bytes]:
+        """The bytes of a blob from an URL outside of the registry, verified as they pass; no credentials go there.
+
+        Raises:
+            BlobUnknown: it is not there.
+            ContentMismatch: something else is there.
+        """
+        return elsewhere.follow(self._session.direct, blob, url)
 
     async def exists(self, content: Descriptor) -> bool:
         """Whether the repository has this blob or manifest."""

@@ -1,0 +1,88 @@
+"""Blobs from outside of registries: foreign layers, from the `urls` that their descriptors have.
+
+Nobody's credentials go there. What comes is believed only when it has the size and the digest of the descriptor; so plain HTTP
+will do. Spec: image-spec 1.1, descriptor.md, "urls".
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pyreqwest.http import Url
+
+from wherry.oci.descriptor import Descriptor
+from wherry.oci.errors import BlobUnknown, SizeMismatch, UnexpectedResponse
+from wherry.stores.remote.session import Direct, exchange_of
+from wherry.stores.remote.transport import Answer
+from wherry.stores.verify import verified
+
+__all__ = ["follow"]
+
+_OK = 200
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_MOST_REDIRECTS = 10
+
+
+async def follow(session: Direct, blob: Descriptor, url: str) -> AsyncIterator[bytes]:
+    """The bytes of a blob from an URL, verified as they pass.
+
+    Raises:
+        BlobUnknown: it is not there.
+        ContentMismatch: what is there is something else.
+        Unreachable: nobody answers.
+    """
+    async with _opened(session, blob, _checked(url, blob)) as answer:
+        if answer.length not in {None, blob.size}:
+            raise SizeMismatch(
+                f"{_shown(answer.url)}: blob {blob.digest} comes with {answer.length} bytes; its descriptor says {blob.size}"
+            )
+        async for piece in verified(_pieces(answer), blob, _shown(answer.url)):
+            yield piece
+
+
+@asynccontextmanager
+async def _opened(session: Direct, blob: Descriptor, url: Url) -> AsyncIterator[Answer]:
+    for _ in range(_MOST_REDIRECTS + 1):
+        answer = await session.get_elsewhere(url)
+        try:
+            if answer.status == _OK:
+                yield answer
+                return
+            if answer.status not in _REDIRECTS:
+                raise BlobUnknown(
+                    f"{_shown(str(url))}: no blob {blob.digest}",
+                    request=exchange_of("GET", str(url)),
+                    status=answer.status,
+                )
+            url = _redirected(url, answer.header("Location"), blob)
+        finally:
+            await answer.close()
+    raise UnexpectedResponse(f"{_shown(str(url))}: more than {_MOST_REDIRECTS} redirects")
+
+
+def _redirected(url: Url, location: str | None, blob: Descriptor) -> Url:
+    try:
+        return _checked(str(url.join(location or "")), blob)
+    except ValueError as error:
+        raise UnexpectedResponse(f"{_shown(str(url))}: a redirect to {location!r}: {error}") from None
+
+
+def _checked(text: str, blob: Descriptor) -> Url:
+    try:
+        url = Url(text)
+    except ValueError as error:
+        raise BlobUnknown(f"blob {blob.digest}: {text!r} is no URL: {error}") from None
+    if url.scheme not in {"http", "https"} or not url.host_str:
+        raise BlobUnknown(f"blob {blob.digest}: {text!r} is no URL of HTTP")
+    if url.username or url.password:
+        raise BlobUnknown(f"blob {blob.digest}: an URL at {url.host_str} with credentials in it, which is not followed")
+    return url
+
+
+def _shown(url: str) -> str:
+    """An URL without what may be secret in it."""
+    return exchange_of("GET", url).url
+
+
+async def _pieces(answer: Answer) -> AsyncIterator[bytes]:
+    while (piece := await answer.read()) is not None:
+        yield piece
