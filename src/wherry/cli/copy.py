@@ -145,9 +145,12 @@ def _tell_many(all_done: list[Done], told: Told, context: click.Context) -> int:
     copied = [done.copied for done in all_done if done.copied is not None]
     failed = [done for done in all_done if done.error is not None]
     if not told.as_json:
-        for done in all_done:
-            if done.copied is not None:
-                click.echo(plan_line(done.origin, done.place, done.copied) if dry_run else done.place)
+        lines = [
+            plan_line(done.origin, done.place, done.copied) if dry_run else done.place
+            for done in all_done
+            if done.copied is not None
+        ]
+        click.echo("".join(f"{line}\n" for line in lines), nl=False)
     if not told.quiet and not told.as_json:
         say(totals_summary(copied, len(failed), dry_run=dry_run))
     for done in failed:

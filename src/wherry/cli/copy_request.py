@@ -1,7 +1,7 @@
 """What `wherry copy` is told to copy: one image, the tags of a repository, or the lines of a file."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -13,8 +13,9 @@ from wherry.oci.reference import Tag
 from wherry.ops.errand import Copied, Errand
 from wherry.ops.tag_choice import choose_tags, names_a_subject
 from wherry.stores.locations import Location, parse_location, target_for
+from wherry.stores.protocol import Store
 
-__all__ = ["Asked", "Pair", "TagsOf", "asked_of", "pair_of", "pairs_of_file", "pairs_of_tags"]
+__all__ = ["Asked", "Pair", "TagsOf", "asked_of", "asked_of_tags", "pair_of", "pairs_of_file"]
 
 
 class Pair(Struct, frozen=True):
@@ -25,10 +26,18 @@ class Pair(Struct, frozen=True):
 
 
 class Asked(Struct, frozen=True):
-    """A pair with what it means for the stores."""
+    """A pair with what it means for the stores. The pair may name the repositories alone, and the errand the tag."""
 
     pair: Pair
     errand: Errand
+
+    @property
+    def origin(self) -> str:
+        """What is copied."""
+        origin, name = self.pair.origin, self.errand.name
+        if isinstance(name, Tag) and origin.tag is None and origin.digest is None:
+            return str(origin.at(name))
+        return str(origin)
 
     def place(self, copied: Copied | None = None) -> str:
         """Where the copy is to be; where it is, with its digest, if it is there."""
@@ -92,19 +101,21 @@ def _pairs_of_lines(lines: Iterable[str], name: str) -> Iterable[Pair]:
             raise InvalidReference(error.text, f"{error.reason} ({name}, line {number})", hint=error.hint) from None
 
 
-async def pairs_of_tags(asked: TagsOf, places: Places, *, referrers: bool) -> list[Pair]:
-    """A pair for each tag of a repository that is chosen; with `referrers`, those that name a subject go with it.
+async def asked_of_tags(asked: TagsOf, places: Places, *, referrers: bool) -> list[Asked]:
+    """Every tag of a repository that is chosen; with `referrers`, those that name a subject go with it.
 
     Raises:
         InvalidReference: one of the two names a tag.
         ManifestUnknown: no tag is chosen.
     """
-    both = pair_of(asked.source, asked.destination)
-    for text, location in ((asked.source, both.origin), (asked.destination, both.target)):
+    pair = pair_of(asked.source, asked.destination)
+    for text, location in ((asked.source, pair.origin), (asked.destination, pair.target)):
         if location.tag or location.digest:
             whole = location.whole
             raise InvalidReference(text, "with --all-tags a repository is named, without tag", hint=f"{whole}")
-    tags = [tag async for tag in places.store(both.origin).tags()]
+    destination = places.store(pair.target)
+    source = _source(pair, places, {pair.target.whole})
+    tags = [tag async for tag in source.tags()]
     chosen = [
         tag
         for tag in choose_tags(tags, globs=asked.globs, versions=asked.versions)
@@ -112,8 +123,8 @@ async def pairs_of_tags(asked: TagsOf, places: Places, *, referrers: bool) -> li
     ]
     if not chosen:
         which = f"none of the {len(tags)} tags is chosen" if tags else "no tags"
-        raise ManifestUnknown(f"{both.origin}: {which}", hint=f"`wherry ls {both.origin}` lists the tags there")
-    return [Pair(both.origin.at(tag), both.target.at(tag)) for tag in chosen]
+        raise ManifestUnknown(f"{pair.origin}: {which}", hint=f"`wherry ls {pair.origin}` lists the tags there")
+    return [Asked(pair, Errand(source, tag, destination, (tag,))) for tag in chosen]
 
 
 async def asked_of(pairs: Sequence[Pair], places: Places) -> list[Asked | tuple[Pair, WherryError]]:
@@ -127,8 +138,7 @@ async def asked_of(pairs: Sequence[Pair], places: Places) -> list[Asked | tuple[
     written = {pair.target.whole for pair in pairs}
     for pair in pairs:
         try:
-            # what is written to must be asked itself what it has, and not its mirrors
-            source = places.store(pair.origin) if pair.origin.whole in written else places.source(pair.origin)
+            source = _source(pair, places, written)
             name = await pair.origin.name(source)
         except WherryError as error:
             asked.append((pair, error))
@@ -140,3 +150,8 @@ async def asked_of(pairs: Sequence[Pair], places: Places) -> list[Asked | tuple[
             raise click.UsageError(f"{before.origin} and {pair.origin} would both be {made.place()}")
         asked.append(made)
     return asked
+
+
+def _source(pair: Pair, places: Places, written: Collection[Location]) -> Store:
+    """The store to read from. What is written to must be asked itself what it has, and not its mirrors."""
+    return places.store(pair.origin) if pair.origin.whole in written else places.source(pair.origin)

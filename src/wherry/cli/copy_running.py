@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from wherry.cli.copy_request import Asked, Pair, TagsOf, asked_of, pairs_of_tags
+from wherry.cli.copy_request import Asked, Pair, TagsOf, asked_of, asked_of_tags
 from wherry.cli.copy_result import failure_document, what_was_copied
 from wherry.cli.index.places import Places
 from wherry.cli.session import open_client, run
@@ -44,8 +44,8 @@ class Done(Struct, frozen=True):
     @classmethod
     def of(cls, asked: Asked, outcome: Outcome) -> "Done":
         if outcome.copied is None:
-            return cls(str(asked.pair.origin), asked.place(), error=outcome.error)
-        return cls(str(asked.pair.origin), asked.place(outcome.copied), outcome.copied)
+            return cls(asked.origin, asked.place(), error=outcome.error)
+        return cls(asked.origin, asked.place(outcome.copied), outcome.copied)
 
 
 def run_one(told: Told, pair: Pair) -> Done:
@@ -92,8 +92,11 @@ def run_many(told: Told, what: Sequence[Pair] | TagsOf) -> list[Done]:
         async with open_client(insecure=told.insecure) as client:
             places = Places(client)
             referrers = told.options.referrers
-            pairs = await pairs_of_tags(what, places, referrers=referrers) if isinstance(what, TagsOf) else what
-            found = await asked_of(pairs, places)
+            found: Sequence[Asked | tuple[Pair, WherryError]]
+            if isinstance(what, TagsOf):
+                found = await asked_of_tags(what, places, referrers=referrers)
+            else:
+                found = await asked_of(what, places)
             asked = [each for each in found if isinstance(each, Asked)]
             outcomes = await copy_many(
                 [each.errand for each in asked],
@@ -123,10 +126,10 @@ def _telling(asked: Sequence[Asked], progress: Progress) -> Progress:
             case Arrived():
                 each = named[id(event.errand)]
                 document = what_was_copied(each.place(event.copied), event.copied)
-                print_event("copied", {"source": str(each.pair.origin), **document})
+                print_event("copied", {"source": each.origin, **document})
             case Failed():
                 each = named[id(event.errand)]
-                print_event("failed", failure_document(str(each.pair.origin), each.place(), event.error))
+                print_event("failed", failure_document(each.origin, each.place(), event.error))
             case _:
                 progress(event)
 
