@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from statistics import quantiles
+from threading import BrokenBarrierError
 
 from bench.report import shown
 
 _ROOM = 1024 * 1024
 _GIVE_UP = 600.0  # seconds
+_STOPPED = "another worker has failed"
 
 
 Piece = bytes | memoryview
@@ -182,7 +184,7 @@ def drive(address: str, prepare: Prepare, *, workers: int) -> Driven:
         each.start()
     try:
         done = [results.get(timeout=2 * _GIVE_UP) for _ in processes]
-        if failures := [each.failure for each in done if each.failure]:
+        if failures := sorted((each.failure for each in done if each.failure), key=lambda each: each == _STOPPED):
             raise SystemExit(f"bench: {failures[0]}")
     finally:
         for each in processes:
@@ -210,6 +212,8 @@ def _work(address: str, prepare: Prepare, number: int, barrier: Barrier, results
     except SystemExit as error:
         barrier.abort()
         results.put(_Result([], failure=str(error)))
+    except BrokenBarrierError:
+        results.put(_Result([], failure=_STOPPED))
     except BaseException as error:  # noqa: BLE001  # whatever it is: the parent tells it, and does not wait for us in vain
         barrier.abort()
         traceback.print_exc(file=sys.stderr)

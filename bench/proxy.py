@@ -180,7 +180,12 @@ async def main(seconds: float, addresses: list[str]) -> None:
     async def connect(near: Way, host: str, port: int) -> None:
         far = Way(seconds / 2, None)
         far.other = near
-        await loop.create_connection(lambda: far, host, port)
+        try:
+            await loop.create_connection(lambda: far, host, port)
+        except OSError:  # nobody is there: that is how it looks from here, too
+            if near.transport is not None:
+                near.transport.abort()
+            return
         near.other = far
         near.hand_over()
 
