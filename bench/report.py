@@ -8,9 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-_BEGIN = "<!-- measured: begin -->"
-_END = "<!-- measured: end -->"
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -111,10 +108,11 @@ def document(rows: Sequence[Row], facts: Sequence[str]) -> str:
     return "\n".join([*head, "", table(rows), "", *verdict])
 
 
-def write(path: Path, text: str) -> None:
-    """Put `text` between the two marks of a Markdown file."""
-    before, begin, rest = path.read_text().partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+def write(path: Path, part: str, text: str) -> None:
+    """Put `text` between the two marks that a Markdown file has for a part; other parts keep what they have."""
+    begin_mark, end_mark = (f"<!-- measured {part}: {which} -->" for which in ("begin", "end"))
+    before, begin, rest = path.read_text().partition(begin_mark)
+    _, end, after = rest.partition(end_mark)
     if not begin or not end:
-        raise SystemExit(f"bench: {path} has no {_BEGIN} … {_END}")
+        raise SystemExit(f"bench: {path} has no {begin_mark} … {end_mark}")
     path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
