@@ -164,6 +164,7 @@ class FileBlobs:
         if size_of(kept) == len(content):
             self._make_folder(kept.parent)
             self._disk.flush_folder(kept.parent)
+            self._disk.reached(Point.BLOB_KEPT)
             return
         path = self._incoming / str(uuid4())
         descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
