@@ -1,5 +1,6 @@
 """Our own registry, in this process, on a loopback port: the one that tests talk to."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -7,6 +8,16 @@ from typing import Any
 import pytest
 
 from wherry.server.running import Running, running
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two tries nobody waits; `tests/faults` looks at how long it would have been."""
+
+    async def at_once(_clock: object, _seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr("wherry.stores.remote.retrying._WallClock.sleep", at_once)
 
 
 @pytest.fixture

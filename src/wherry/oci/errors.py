@@ -84,12 +84,13 @@ __all__ = [
 class WherryError(Exception):
     """The base of all; catch it to catch everything that wherry raises on purpose.
 
-    `hint` is what a human can try next, or None rather than a guess.
+    `hint` is what a human can try next, or None rather than a guess. `is_final` is set where it was tried again, in vain.
     """
 
     code: ClassVar[str] = "UNKNOWN"
     status: int = 500
     hint: str | None
+    is_final: bool = False
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -257,10 +258,11 @@ class TooManyRequests(RegistryError):
 
 
 class Unavailable(RegistryError):
-    """The registry has trouble of its own (5xx)."""
+    """The registry has trouble of its own (5xx). `retry_after` as for `TooManyRequests`."""
 
     code = "UNAVAILABLE"
     status = 503
+    retry_after: float | None = None
 
 
 class ManifestInvalid(RegistryError):

@@ -1,6 +1,6 @@
 """Content is verified while it streams: size at once, digest at the end."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import DigestMismatch, SizeMismatch
@@ -63,7 +63,7 @@ class Check:
             )
 
 
-async def verified(content: AsyncIterable[bytes], blob: Descriptor, place: str) -> AsyncIterator[bytes]:
+async def verified(content: AsyncIterable[bytes], blob: Descriptor, place: str) -> AsyncGenerator[bytes, None]:
     """Hand on `content` piece by piece and fail as soon as it cannot be `blob` any more; `place` is for the message.
 
     Raises:

@@ -12,6 +12,7 @@ from wherry.stores.remote.proxies import NO_PROXIES, Proxies
 from wherry.stores.remote.reach import Loopback, Policy
 from wherry.stores.remote.registry import Registry
 from wherry.stores.remote.repository import Repository
+from wherry.stores.remote.retrying import WALL_CLOCK, Clock, Patience
 from wherry.stores.remote.routed import Mirror, Notify, Routed
 from wherry.stores.remote.session import Direct, Session
 from wherry.stores.remote.transport import Transport
@@ -33,6 +34,9 @@ class Client:
         hosts: where registries are really spoken to: their certificates, other locations, mirrors. None: as they are named.
         notify: is told, in a line for people, what went wrong without standing in the way: a mirror that does not work.
         connect_timeout: seconds until a connection must stand.
+        patience: how often, and how long, what may go well the next time is tried again.
+        limit_rate: bytes a second that may be read, and sent, over all transfers; None: as fast as it goes.
+        clock: what tells the time between tries.
         silence: seconds that a registry may be silent, while it is its turn to send or to take something.
     """
 
@@ -48,11 +52,18 @@ class Client:
         notify: Notify | None = None,
         connect_timeout: float = 10.0,
         silence: float = 60.0,
+        patience: Patience | None = None,
+        limit_rate: int | None = None,
+        clock: Clock = WALL_CLOCK,
     ) -> None:
         self._credentials = credentials
         self._policy = Policy(insecure if isinstance(insecure, bool) else frozenset(insecure), loopback)
         self._chunked = chunked
-        self._transport = Transport(connect_timeout=connect_timeout, silence=silence, proxies=proxies)
+        self._transport = Transport(
+            connect_timeout=connect_timeout, silence=silence, proxies=proxies, limit_rate=limit_rate, clock=clock
+        )
+        self._patience = patience or Patience()
+        self._clock = clock
         self._hosts = hosts or NoHosts()
         self._notify = notify
         self._sessions: dict[Host, Direct] = {}
@@ -111,7 +122,14 @@ class Client:
         session = self._sessions.get(host)
         if session is None:
             session = self._sessions[host] = Direct(
-                host.name, self._transport, self._credentials, self._policy, host=host, hosts=self._hosts
+                host.name,
+                self._transport,
+                self._credentials,
+                self._policy,
+                host=host,
+                hosts=self._hosts,
+                patience=self._patience,
+                clock=self._clock,
             )
         return session
 

@@ -15,6 +15,7 @@ from pyreqwest.http import Url
 from wherry.oci.document import NotJSON, decode, list_at
 from wherry.oci.errors import NotFound, RegistryError, TLSFailed, TooManyRequests, Unsupported, WherryError
 from wherry.oci.reference import Reference, Tag
+from wherry.oci.wire.limits import RateLimit
 from wherry.stores.remote.client import Client
 from wherry.stores.remote.handshake import Shown, shake_hands
 from wherry.stores.remote.hosts import API, Endpoint, Hosts, Route
@@ -287,6 +288,7 @@ async def _abilities(session: Direct, home: Endpoint, reference: Reference) -> A
         tag = tag or next(iter(tags), None)
     if tag is not None:
         yield await _head(session, request("HEAD", f"manifests/{tag}"))
+        yield _rate_limit(session.pace.rate_limit)
     yield await _referrers(session, request("GET", f"referrers/{_NO_SUCH}", _NOT_FOUND))
 
 
@@ -321,6 +323,15 @@ async def _head(session: Direct, request: Request) -> Finding:
             "head", "note", "HEAD comes without a digest, so GET is used, which costs more", facts={"head": False}
         )
     return Finding("head", "ok", f"HEAD tells the digest ({digest})", facts={"head": True})
+
+
+def _rate_limit(limit: RateLimit | None) -> Finding:
+    if limit is None:
+        return Finding("rate-limit", "ok", "none is told", facts={"limit": None, "remaining": None, "window": None})
+    facts = {"limit": limit.limit, "remaining": limit.remaining, "window": limit.window}
+    window = f" in {limit.window:g} s" if limit.window else ""
+    text = f"{limit.remaining} of {limit.limit} pulls left{window}"
+    return Finding("rate-limit", "ok" if limit.remaining else "note", text, facts=facts)
 
 
 async def _referrers(session: Direct, request: Request) -> Finding:

@@ -12,7 +12,18 @@ from pyreqwest.exceptions import ConnectTimeoutError, DetailedPyreqwestError, Py
 from wherry.oci.errors import ConnectionFailed, RouteError, TimedOut, TLSFailed, Unreachable
 from wherry.stores.remote.trust import Trust
 
-__all__ = ["ClosedEarly", "NotHTTP", "NotTLS", "Refused", "broken_off", "unreachable", "unusable"]
+__all__ = [
+    "ClosedEarly",
+    "NotHTTP",
+    "NotTLS",
+    "ProxyRefused",
+    "Refused",
+    "Unresolved",
+    "Unwelcome",
+    "broken_off",
+    "unreachable",
+    "unusable",
+]
 
 
 class NotTLS(TLSFailed):
@@ -23,12 +34,24 @@ class ClosedEarly(ConnectionFailed):
     """The connection was closed before the answer; a connection that was kept for reuse often ends so."""
 
 
+class Unwelcome(ClosedEarly):
+    """The connection was closed right after its TLS handshake: mostly a client certificate is missing."""
+
+
+class ProxyRefused(ConnectionFailed):
+    """The proxy does not let us through."""
+
+
 class NotHTTP(ConnectionFailed):
     """What answers there does not speak HTTP."""
 
 
 class Refused(ConnectionFailed):
     """Nobody listens on that port."""
+
+
+class Unresolved(ConnectionFailed):
+    """Nobody knows a host of that name."""
 
 
 _CERTIFICATES = (
@@ -63,7 +86,7 @@ def unreachable(error: BaseException, place: str, seconds: float) -> Unreachable
         return TimedOut(f"{place}: silent for {seconds:g} s", registry=place)
     causes = _causes(error)
     if "dns error" in causes:
-        return ConnectionFailed(
+        return Unresolved(
             f"{place}: the host name does not resolve", registry=place, hint="check how the registry's name is spelled"
         )
     if "Connection refused" in causes:
@@ -73,13 +96,13 @@ def unreachable(error: BaseException, place: str, seconds: float) -> Unreachable
     if (failure := _tls_failure(causes, place)) is not None:
         return failure
     if "proxy authorization required" in causes:
-        return ConnectionFailed(
+        return ProxyRefused(
             f"{place}: the proxy wants a user name and a password",
             registry=place,
             hint="put them into its URL: http://NAME:PASSWORD@host:port",
         )
     if "tunnel error: unsuccessful" in causes:
-        return ConnectionFailed(
+        return ProxyRefused(
             f"{place}: the proxy refuses", registry=place, hint="NO_PROXY lists who is reached without it"
         )
     if "parsed" in causes:
@@ -98,7 +121,7 @@ def _tls_failure(causes: str, place: str) -> Unreachable | None:
             f"{place}: the registry wants a client certificate, or another one", registry=place, hint=_IDENTITY
         )
     if "without sending TLS close_notify" in causes and "(SendRequest)" in causes:
-        return ClosedEarly(
+        return Unwelcome(
             f"{place}: the connection was closed right after the TLS handshake",
             registry=place,
             hint=f"if the registry wants a client certificate: {_IDENTITY}",

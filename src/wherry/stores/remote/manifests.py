@@ -5,6 +5,7 @@ Spec: distribution-spec 1.1, "Pulling manifests", "Pushing Manifests", "Deleting
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -24,8 +25,9 @@ from wherry.oci.errors import (
     Unsupported,
 )
 from wherry.oci.manifest import Manifest
-from wherry.oci.mediatype import ACCEPTED_MANIFESTS, kind_of, without_parameters
+from wherry.oci.mediatype import ACCEPTED_MANIFESTS, DOCKER_SCHEMA1_SIGNED, kind_of, without_parameters
 from wherry.oci.reference import Reference, Tag
+from wherry.oci.schema1 import signed_payload
 from wherry.oci.wire.conditions import HONOURED, Condition
 from wherry.stores.remote.refusals import Missing, is_page, page
 from wherry.stores.remote.scopes import delete_scope, pull, push
@@ -82,6 +84,10 @@ class Manifests:
             described = None  # the answer to a HEAD has no words: GET brings them
         return described if described is not None else (await self.manifest(name)).descriptor
 
+    async def head(self, name: Tag | Digest) -> None:
+        """One HEAD, at once, for what its answer's headers say."""
+        await self._session.ask(replace(self._request("HEAD", name), patient=False))
+
     async def exists(self, digest: Digest) -> bool:
         """Whether the repository has a manifest."""
         try:
@@ -103,7 +109,7 @@ class Manifests:
             )
         except ManifestInvalid as error:
             raise ManifestInvalid(f"{place}: {error.message}", hint=error.hint, status=answer.status) from error
-        if promised is not None and manifest.digest != promised:
+        if promised is not None and not _is(manifest, promised):
             raise DigestMismatch(
                 f"{place}: the registry sent bytes of digest {manifest.digest} for {promised}",
                 hint="something between here and there changes content: do not use it",
@@ -270,6 +276,16 @@ def _described(answer: Answer, name: Tag | Digest, place: str) -> Descriptor | N
             )
         return Descriptor(media_type, name, answer.length)
     return None if promised is None else Descriptor(media_type, promised, answer.length)
+
+
+def _is(manifest: Manifest, promised: Digest) -> bool:
+    """Whether a manifest is the one of this digest; that of a signed one is of what was signed, without the signatures."""
+    if manifest.digest == promised:
+        return True
+    if manifest.media_type != DOCKER_SCHEMA1_SIGNED:
+        return False
+    payload = signed_payload(manifest.content, manifest.document)
+    return payload is not None and promised.matches(payload)
 
 
 def _promised(answer: Answer) -> Digest | None:

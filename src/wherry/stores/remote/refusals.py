@@ -1,10 +1,12 @@
 """Words for answers that are not the wanted one: from status, headers and error body to one of the errors' classes."""
 
+import time
 from dataclasses import dataclass
 
 from wherry.oci import errors
-from wherry.oci.errors import Exchange, NotFound, RegistryError, TooManyRequests, UnexpectedResponse
+from wherry.oci.errors import Exchange, NotFound, RegistryError, TooManyRequests, Unavailable, UnexpectedResponse
 from wherry.oci.wire.errors import WireError, class_for, read_errors
+from wherry.oci.wire.limits import read_retry_after
 from wherry.stores.remote.transport import Answer
 
 __all__ = ["LARGEST_ERROR", "Missing", "is_page", "page", "refusal", "words_of"]
@@ -88,8 +90,8 @@ def _error(
         request=exchange,
         status=answer.status,
     )
-    if isinstance(error, TooManyRequests):
-        error.retry_after = _seconds(answer.header("Retry-After"))
+    if isinstance(error, TooManyRequests | Unavailable):
+        error.retry_after = read_retry_after(answer.header("Retry-After"), time.time())
         if error.retry_after is not None:
             error.hint = f"the registry asks to wait {error.retry_after:g} s"
     return error
@@ -123,9 +125,3 @@ def is_page(answer: Answer, body: bytes) -> bool:
     content_type = (answer.header("Content-Type") or "").lower()
     start = body[:64].lstrip().lower()
     return content_type.startswith("text/html") or start.startswith((b"<!doctype", b"<html"))
-
-
-def _seconds(header: str | None) -> float | None:
-    """`Retry-After` in seconds; None if it is absent, or a date (which registries do not send)."""
-    text = (header or "").strip()
-    return float(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None  # noqa: PLR2004  # no wait of years

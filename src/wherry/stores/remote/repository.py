@@ -1,12 +1,14 @@
 """A repository of a registry, as a store."""
 
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import suppress
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.errors import InvalidTag, NameUnknown
+from wherry.oci.errors import InvalidTag, NameUnknown, NotFound, TooManyRequests
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Reference, Tag
+from wherry.oci.wire.limits import RateLimit
 from wherry.stores.protocol import Source
 from wherry.stores.remote import blobs, elsewhere
 from wherry.stores.remote.listing import bad_list, pages, texts
@@ -15,6 +17,7 @@ from wherry.stores.remote.referrers import Referrers
 from wherry.stores.remote.refusals import Missing
 from wherry.stores.remote.scopes import pull
 from wherry.stores.remote.session import Request, Session
+from wherry.stores.remote.sizes import size_of
 from wherry.stores.remote.uploads import Uploads
 
 __all__ = ["Repository"]
@@ -56,6 +59,14 @@ class Repository:
             ContentMismatch: what was read is not the blob.
         """
         return blobs.fetch(self._session, self.reference, blob, offset)
+
+    async def size(self, blob: Digest) -> int:
+        """The bytes of a blob of which only the digest is known.
+
+        Raises:
+            BlobUnknown: the repository does not have it.
+        """
+        return await size_of(self._session, self.reference, blob)
 
     def follow(self, blob: Descriptor, url: str) -> AsyncIterator[bytes]:
         """The bytes of a blob from an URL outside of the registry, verified as they pass; no credentials go there.
@@ -156,6 +167,18 @@ class Repository:
         await self._manifests.delete(name)
         if listed is not None:
             await self._referrers.remove(listed)
+
+    async def rate_limit(self, name: Tag | Digest = Tag("latest")) -> RateLimit | None:  # noqa: B008  # a frozen value
+        """How many manifests may still be fetched from this registry; None if it does not say.
+
+        One HEAD, which Docker Hub does not count; whether `name` exists does not matter.
+
+        Raises:
+            RegistryError, Unreachable: it refuses, or does not answer.
+        """
+        with suppress(NotFound, TooManyRequests):  # these answers say it too
+            await self._manifests.head(name)
+        return self._session.direct.pace.rate_limit
 
     def is_beside(self, origin: Source) -> bool:
         """Whether `origin` is another repository of the same registry."""

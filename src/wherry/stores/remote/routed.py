@@ -23,6 +23,7 @@ from wherry.oci.errors import (
     Unreachable,
     WherryError,
 )
+from wherry.oci.mediatype import DOCKER_SCHEMA1_SIGNED, without_parameters
 from wherry.stores.remote.hosts import API, Endpoint, Host
 from wherry.stores.remote.refusals import LARGEST_ERROR, is_page, page
 from wherry.stores.remote.scopes import Scopes
@@ -67,6 +68,7 @@ class Routed:
         self._home = home
         self._mirrors = mirrors
         self._notify = notify
+        self._served: dict[str, Mirror] = {}
 
     @property
     def registry(self) -> str:
@@ -91,6 +93,7 @@ class Routed:
             for mirror in self._asked(request):
                 answer = await self._opened(mirror, request, stack)
                 if answer is not None:
+                    self._served[request.target] = mirror
                     try:
                         yield answer
                     except (Unreachable, ContentMismatch) as error:
@@ -98,6 +101,12 @@ class Routed:
                         raise
                     return
             yield await stack.enter_async_context(self.direct.open(at(self._home, self._repository, request)))
+
+    def mistrust(self, request: Request, error: WherryError) -> None:
+        """What came for a request turned out to be wrong when all of it was there: its mirror has failed."""
+        mirror = self._served.pop(request.target, None)
+        if mirror is not None:
+            self._failed(mirror, error)
 
     async def ask(self, request: Request, *, limit: int = LARGEST_ERROR) -> tuple[Answer, bytes]:
         """Send a request and read the whole answer, which must not be longer than `limit` bytes.
@@ -107,7 +116,9 @@ class Routed:
         """
         for mirror in self._asked(request):
             try:
-                answer, body = await mirror.session.ask(at(mirror.endpoint, self._repository, request), limit=limit)
+                answer, body = await mirror.session.ask(
+                    _once(at(mirror.endpoint, self._repository, request)), limit=limit
+                )
                 _check(mirror, request, answer, body)
             except NotFound:
                 continue
@@ -128,7 +139,9 @@ class Routed:
 
     async def _opened(self, mirror: Mirror, request: Request, stack: AsyncExitStack) -> Answer | None:
         try:
-            return await stack.enter_async_context(mirror.session.open(at(mirror.endpoint, self._repository, request)))
+            return await stack.enter_async_context(
+                mirror.session.open(_once(at(mirror.endpoint, self._repository, request)))
+            )
         except NotFound:
             return None
         except _FAILURES as error:
@@ -143,6 +156,11 @@ class Routed:
                 self._notify(f"mirror {mirror.endpoint}, of {mirror.endpoint.source}, is passed over: {error}")
 
 
+def _once(request: Request) -> Request:
+    """The request as a mirror has it: when it fails, there is somebody else to ask."""
+    return replace(request, patient=False)
+
+
 def _check(mirror: Mirror, request: Request, answer: Answer, body: bytes) -> None:
     """See that a manifest of a mirror's is what was asked for, while others can still be asked.
 
@@ -153,7 +171,10 @@ def _check(mirror: Mirror, request: Request, answer: Answer, body: bytes) -> Non
     if is_page(answer, body):
         raise page(answer, exchange_of(request.method, answer.url), str(mirror.endpoint))
     name = request.target.rpartition("/")[2]
-    if request.method == "GET" and ":" in name:
+    is_signed = (
+        without_parameters(answer.header("Content-Type") or "") == DOCKER_SCHEMA1_SIGNED
+    )  # its digest is another
+    if request.method == "GET" and ":" in name and not is_signed:
         wanted = Digest.parse(name)
         found = Digest.of(body, algorithm=wanted.algorithm)
         if found != wanted:

@@ -2,19 +2,31 @@
 
 In order: which way to reach it (found out once), the `Authorization` that it is known to want, the request, its redirects
 (credentials stay with their host), and after a 401 one more try with fresh authorisation. Whatever the caller did not
-expect is raised as the error that it means.
+expect is raised as the error that it means; what may go well the next time is first tried again (`retrying`), and nothing is
+sent faster than the registry asks for (`pace`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 from pyreqwest.http import Url
 
-from wherry.oci.errors import Denied, Exchange, NotFound, RegistryError, Unauthorized, UnexpectedResponse
+from wherry.oci.errors import (
+    Denied,
+    Exchange,
+    NotFound,
+    RegistryError,
+    TimedOut,
+    Unauthorized,
+    Unavailable,
+    UnexpectedResponse,
+    Unreachable,
+    WherryError,
+)
 from wherry.oci.wire.challenge import Challenge, read_challenges
 from wherry.oci.wire.errors import read_errors
 from wherry.stores.remote.arrival import arrive
@@ -22,8 +34,10 @@ from wherry.stores.remote.authorisation import Authoriser, Told
 from wherry.stores.remote.credentials import Credential, Credentials
 from wherry.stores.remote.failures import ClosedEarly
 from wherry.stores.remote.hosts import Host, Hosts, NoHosts
+from wherry.stores.remote.pace import Pace
 from wherry.stores.remote.reach import Policy, Way, authority, resolved, same_host
 from wherry.stores.remote.refusals import LARGEST_ERROR, Missing, is_page, page, refusal, words_of
+from wherry.stores.remote.retrying import WALL_CLOCK, Clock, Patience, Trying, is_worth_another_try
 from wherry.stores.remote.scopes import NOTHING, Scopes
 from wherry.stores.remote.transport import Answer, Body, Transport
 from wherry.stores.remote.trust import Trust
@@ -31,9 +45,13 @@ from wherry.stores.remote.trust import Trust
 __all__ = ["Direct", "Greeting", "Learnt", "LoggedIn", "Request", "Session", "exchange_of"]
 
 _MOST_REDIRECTS = 10
+_TROUBLE = frozenset((408, 429))
+_SERVER_ERROR = 500
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
-_OK, _SEE_OTHER, _UNAUTHORIZED = 200, 303, 401
+_OK, _SEE_OTHER, _UNAUTHORIZED, _GONE = 200, 303, 401, 404
 _LARGEST_TOKEN = 256 * 1024
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,7 @@ class Request:
     """`target` is a path of the API or an absolute URL that the registry gave us; `place` is what it is about.
 
     `expected` are the statuses that the caller deals with; `missing` is what a 404 means if its body does not say.
+    `patient` is whether it is tried again when it fails; a streamed body never is, its sender knows better how to go on.
     """
 
     method: str
@@ -51,11 +70,16 @@ class Request:
     body: bytes | Body | None = None
     expected: tuple[int, ...] = (_OK,)
     missing: Missing | None = None
+    patient: bool = True
+
+    @property
+    def is_streamed(self) -> bool:
+        return not (self.body is None or isinstance(self.body, bytes))
 
     @property
     def can_repeat(self) -> bool:
         """Whether the body can be sent once more."""
-        return self.body is None or isinstance(self.body, bytes) or getattr(self.body, "can_repeat", False)
+        return not self.is_streamed or getattr(self.body, "can_repeat", False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +131,9 @@ class Session(Protocol):
     def renames(self) -> bool:
         """Whether the repository has another name there."""
 
+    def mistrust(self, request: Request, error: WherryError) -> None:
+        """Be told that what came for a request turned out to be wrong when all of it was there."""
+
     def open(self, request: Request) -> AbstractAsyncContextManager[Answer]:
         """Send a request and give the answer, which has one of the expected statuses.
 
@@ -135,6 +162,8 @@ class Direct:
         *,
         host: Host | None = None,
         hosts: Hosts | None = None,
+        patience: Patience | None = None,
+        clock: Clock = WALL_CLOCK,
     ) -> None:
         self.registry = registry
         self.host = host or Host(registry)
@@ -142,6 +171,9 @@ class Direct:
         self.learnt = Learnt()
         self._transport = transport
         self._policy = policy
+        self._patience = patience or Patience()
+        self._clock = clock
+        self.pace = Pace(self._patience, clock)
         self._authoriser = Authoriser(registry, credentials, policy, self._ask_token_server)
         self._way: Way | None = None
         self._arriving = asyncio.Lock()
@@ -162,7 +194,7 @@ class Direct:
             RegistryError: the registry refuses, or answers what no registry should.
             Unreachable: no answer came.
         """
-        answer = await self._answer(request)
+        answer = await self._persistently(request, self._answer)
         try:
             yield answer
         finally:
@@ -174,15 +206,59 @@ class Direct:
         Raises:
             RegistryError, Unreachable: as `open`.
         """
-        async with self.open(request) as answer:
-            body = b"" if request.method == "HEAD" else await answer.body(limit)
-            if body is None:
-                raise UnexpectedResponse(
-                    f"{request.place}: the answer is longer than {limit} bytes",
-                    request=exchange_of(request.method, answer.url),
-                    status=answer.status,
-                )
-            return answer, body
+
+        async def exchange(request: Request) -> tuple[Answer, bytes]:
+            return await self._exchanged(request, limit)
+
+        return await self._persistently(request, exchange)
+
+    def mistrust(self, request: Request, error: WherryError) -> None:
+        """Be told that what came for a request turned out to be wrong; there is nobody else to ask."""
+
+    def trying(self) -> Trying:
+        """What is left after a failure of work that takes several requests."""
+        return Trying(self._patience, self._clock)
+
+    def is_worth_another_try(self, error: WherryError) -> bool:
+        """Whether what failed may go well the next time."""
+        return is_worth_another_try(error, known=self._way is not None)
+
+    async def _persistently(self, request: Request, attempt: Callable[[Request], Awaitable[Result]]) -> Result:
+        """Try a request until it is answered as expected, or there is no sense in it."""
+        trying: Trying | None = None
+        while True:
+            await self.pace.turn(request.method, request.target)
+            try:
+                return await attempt(request)
+            except (RegistryError, Unreachable) as error:
+                self.pace.hold(error)
+                is_head = request.method == "HEAD" and isinstance(error, Unavailable)  # who asks tries GET instead
+                if not request.patient or request.is_streamed or is_head or not self.is_worth_another_try(error):
+                    raise
+                trying = trying or self.trying()
+                await trying.after(error)
+                if request.method == "DELETE" and _GONE not in request.expected:
+                    # The answer to the first try may have been lost on its way: then there is nothing left to delete.
+                    request = replace(request, expected=(*request.expected, _GONE))
+
+    async def _exchanged(self, request: Request, limit: int) -> tuple[Answer, bytes]:
+        seconds = None if request.is_streamed else self._patience.deadline
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self._answer(request)
+                try:
+                    body = b"" if request.method == "HEAD" else await answer.body(limit)
+                finally:
+                    await answer.close()
+        except TimeoutError:
+            raise TimedOut(f"{request.place}: not answered within {seconds:g} s", registry=self.registry) from None
+        if body is None:
+            raise UnexpectedResponse(
+                f"{request.place}: the answer is longer than {limit} bytes",
+                request=exchange_of(request.method, answer.url),
+                status=answer.status,
+            )
+        return answer, body
 
     async def greet(self) -> Greeting:
         """Ask the registry's API as nobody in particular.
@@ -239,6 +315,7 @@ class Direct:
         for _ in range(_MOST_REDIRECTS + 2):
             sent = header if same_host(home, url) else None
             answer = await self._sent(request, url, sent)
+            self.pace.learn(request.target, answer)
             if answer.status in request.expected:
                 return answer
             try:
@@ -282,7 +359,7 @@ class Direct:
             return await self._send(request.method, url, headers, request.body)
         except ClosedEarly:
             # A connection that was kept open may have been closed by the other side just before it was used again.
-            if not request.can_repeat:
+            if request.is_streamed or not request.patient:
                 raise
             return await self._send(request.method, url, headers, request.body)
 
@@ -359,8 +436,21 @@ class Direct:
         )
 
     async def _ask_token_server(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Told:
+        trying: Trying | None = None
+        while True:
+            try:
+                return await self._told(method, url, headers, body)
+            except (RegistryError, Unreachable) as error:
+                if not is_worth_another_try(error, known=True):
+                    raise
+                trying = trying or self.trying()
+                await trying.after(error)
+
+    async def _told(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Told:
         answer = await self._send(method, Url(url), headers, body or None)
         try:
+            if answer.status in _TROUBLE or answer.status >= _SERVER_ERROR:
+                raise await refusal(answer, exchange_of(method, url), f"{self.registry}: its token server")
             content = await answer.body(_LARGEST_TOKEN) or b""
             errors = read_errors(content)
             return Told(exchange_of(method, url), answer.status, content, words_of(errors[0] if errors else None)[0])

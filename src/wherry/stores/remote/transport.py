@@ -24,9 +24,11 @@ from pyreqwest.response import Response
 
 from wherry._version import __version__
 from wherry.oci.errors import TimedOut
+from wherry.stores.remote.bucket import Bucket
 from wherry.stores.remote.failures import broken_off, unreachable, unusable
 from wherry.stores.remote.proxies import NO_PROXIES, Proxies
 from wherry.stores.remote.reach import authority
+from wherry.stores.remote.retrying import WALL_CLOCK, Clock
 from wherry.stores.remote.trust import SYSTEM, Trust
 
 __all__ = ["PIECE", "Answer", "Body", "Transport"]
@@ -55,15 +57,24 @@ class Body(Protocol):
 class Answer:
     """An HTTP answer whose body is still to be read."""
 
-    __slots__ = ("_amount", "_place", "_request", "_response", "_silence", "status", "url")
+    __slots__ = ("_amount", "_bucket", "_place", "_request", "_response", "_silence", "status", "url")
 
-    def __init__(self, request: StreamRequest, url: str, response: Response, place: str, silence: float) -> None:
+    def __init__(  # noqa: PLR0917  # made in one place, for each request
+        self,
+        request: StreamRequest,
+        url: str,
+        response: Response,
+        place: str,
+        silence: float,
+        bucket: Bucket | None = None,
+    ) -> None:
         self._request = request
         self.url = url
         self._response = response
         self._place = place
         self._silence = silence
         self._amount = _SMALLEST
+        self._bucket = bucket
         self.status: int = response.status
 
     def header(self, name: str) -> str | None:
@@ -103,7 +114,11 @@ class Answer:
             raise broken_off(error, self._place) from error
         is_quick = now() - started < self._silence / 8
         self._amount = min(PIECE, self._amount * 2) if is_quick else _SMALLEST
-        return None if piece is None else piece.to_bytes()
+        if piece is None:
+            return None
+        if self._bucket is not None:
+            await self._bucket.take(len(piece))
+        return piece.to_bytes()
 
     async def close(self) -> None:
         """Free the connection: for the next request if the body was read to its end."""
@@ -126,12 +141,22 @@ class Answer:
 class Transport:
     """Pools of connections; everything that a client's registries share."""
 
-    def __init__(self, *, connect_timeout: float, silence: float, proxies: Proxies = NO_PROXIES) -> None:
+    def __init__(
+        self,
+        *,
+        connect_timeout: float,
+        silence: float,
+        proxies: Proxies = NO_PROXIES,
+        limit_rate: int | None = None,
+        clock: Clock = WALL_CLOCK,
+    ) -> None:
         self._connect_timeout = timedelta(seconds=connect_timeout)
         self._silence = silence
         self._proxies = proxies
         self._pools: dict[tuple[bool, Trust, str], Pool] = {}
         self._has_streamed = False
+        self._read = None if limit_rate is None else Bucket(limit_rate, clock)
+        self._sent = None if limit_rate is None else Bucket(limit_rate, clock)
 
     async def send(
         self,
@@ -164,11 +189,11 @@ class Transport:
         elif body is not None:
             self._has_streamed = True
             builder = builder.header("Content-Length", str(body.size))
-            builder = builder.body_stream(_patiently(body.pieces(), patience, self._silence))
+            builder = builder.body_stream(_patiently(body.pieces(), patience, self._silence, self._sent))
         request = builder.build_streamed()
         try:
             async with patience:
-                return Answer(request, url, await request.__aenter__(), place, self._silence)
+                return Answer(request, url, await request.__aenter__(), place, self._silence, self._read)
         except PyreqwestError as error:  # its timeouts are TimeoutErrors too
             raise unreachable(error, via, self._connect_timeout.total_seconds()) from error
         except TimeoutError as error:
@@ -231,7 +256,9 @@ async def _threads_left() -> None:
         await asyncio.sleep(0.001)
 
 
-async def _patiently(pieces: AsyncIterator[bytes], patience: asyncio.Timeout, silence: float) -> AsyncIterator[bytes]:
+async def _patiently(
+    pieces: AsyncIterator[bytes], patience: asyncio.Timeout, silence: float, bucket: Bucket | None
+) -> AsyncIterator[bytes]:
     """Hand pieces to the connection; the other side's silence counts only while it is its turn."""
     now = asyncio.get_running_loop().time
     answered = False
@@ -246,6 +273,8 @@ async def _patiently(pieces: AsyncIterator[bytes], patience: asyncio.Timeout, si
 
     wait_until(None)
     async for piece in pieces:
+        if bucket is not None:
+            await bucket.take(len(piece))
         wait_until(now() + silence)
         yield piece
         wait_until(None)
