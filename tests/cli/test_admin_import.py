@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import Done
 from tests.content import an_image, an_index_of, put, read
 from tests.peers import registry_of
-from tests.storages import DistributionFolder
+from tests.storages import DistributionFolder, snapshot
 from wherry.oci.reference import Reference
 from wherry.server.running import running
 from wherry.stores.layout import Layout
@@ -93,6 +93,17 @@ async def test_import_of_something_else_is_one_clear_error(wherry: Wherry, tmp_p
     assert error == f"wherry: {tmp_path}: neither a registry's storage nor an OCI layout"
     assert hint.startswith("try: ")
     assert not (tmp_path / "registry").exists()
+
+
+@pytest.mark.parametrize("below", ["", "docker", "new/registry"])
+async def test_import_does_not_write_into_what_it_reads(
+    wherry: Wherry, storage: DistributionFolder, below: str
+) -> None:
+    before = snapshot(storage.path)
+    done = await wherry("admin", "import", storage.path, "--data", storage.path / below)
+    assert done.code == 2
+    assert "which is only read" in done.err
+    assert snapshot(storage.path) == before
 
 
 @pytest.mark.parametrize("program", ["docker-registry", "registry"])

@@ -60,6 +60,8 @@ def import_folder(
     verified. What is damaged is told at the end, and does not stop the rest; the exit code is 1 then. Run it again, and it
     goes on where it stopped.
     """
+    if folder.resolve().is_relative_to(source.resolve()):
+        raise click.UsageError(f"--data {folder} lies in {source}, which is only read")
     policy = Policy(sparse=Sparse(allow_sparse) if allow_sparse else Sparse.NONE)
     with shown(quiet=quiet or as_json or not sys.stderr.isatty(), as_json=False) as progress:
         imported = run(
