@@ -87,10 +87,12 @@ async def test_quiet_import_says_only_what_fails(wherry: Wherry, storage: Distri
 
 
 async def test_import_of_something_else_is_one_clear_error(wherry: Wherry, tmp_path: Path) -> None:
-    done = await wherry("admin", "import", tmp_path, "--data", tmp_path / "registry")
+    something = tmp_path / "something"
+    (something / "else").mkdir(parents=True)
+    done = await wherry("admin", "import", something, "--data", tmp_path / "registry")
     assert (done.code, done.out) == (1, b"")
     error, hint = done.err.splitlines()
-    assert error == f"wherry: {tmp_path}: neither a registry's storage nor an OCI layout"
+    assert error == f"wherry: {something}: neither a registry's storage nor an OCI layout"
     assert hint.startswith("try: ")
     assert not (tmp_path / "registry").exists()
 
