@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ async def test_registry_that_works(registry, wherry, pushed) -> None:
     told = {line[2:].split()[0]: line for line in done.lines}
     assert list(told) == [
         "route", "proxy", "address", "tls", "answer", "credential", "authorisation",
-        "repository", "pages", "head", "referrers", "catalogue", "uploads",
+        "repository", "pages", "head", "rate-limit", "referrers", "catalogue", "uploads",
     ]  # fmt: skip
     assert not any(line.startswith("!") for line in done.lines)
     assert told["answer"].endswith(f"GET http://{server.address}/v2/ -> 200 (registry/2.0, granian)")
@@ -216,6 +217,23 @@ async def test_what_a_registry_cannot_do_is_told_and_is_no_fault(registry, findi
         "catalogue": {"catalogue": False},
         "pages": {"honoursN": False},
     }
+
+
+async def test_rate_limit_is_shown(registry, findings, pushed) -> None:
+    await pushed(an_image(), "team/app:1")
+    async with front(registry.address) as server:
+        inner = server.answer
+
+        async def limited(asked: Asked) -> Reply:
+            reply = await inner(asked)
+            limits = {"RateLimit-Limit": "100;w=21600", "RateLimit-Remaining": "0;w=21600"}
+            return replace(reply, headers={**reply.headers, **limits})
+
+        server.answer = limited
+        code, found = await findings(f"{server.address}/team/app")
+    assert code == 0
+    assert found["rate-limit"]["state"] == "note"
+    assert found["rate-limit"]["facts"] == {"limit": 100, "remaining": 0, "window": 21600}
 
 
 async def test_repository_that_is_not_there(registry, findings) -> None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "logout": Place("wherry.cli.logout:logout", "Forget the credential for a registry."),
     "ls": Place("wherry.cli.ls:ls", "List the repositories of a registry, or the tags of a repository."),
     "manifest": Place("wherry.cli.manifest:manifest", "Assemble multi-platform images, as `docker manifest` does."),
+    "ratelimit": Place("wherry.cli.ratelimit:ratelimit", "Show how many pulls a registry still allows."),
     "serve": Place("wherry.cli.serve:serve", "Run a registry.", extra="server"),
 }
 
