@@ -21,6 +21,7 @@ from threading import BrokenBarrierError
 from bench.report import shown
 
 _ROOM = 1024 * 1024
+_KEPT = 64 * 1024  # bytes of a body that somebody may want to look at
 _GIVE_UP = 600.0  # seconds
 _STOPPED = "another worker has failed"
 
@@ -118,16 +119,15 @@ class Line:
         if at < 0:
             return self._read_chunks(content)
         left = int(head[at + 17 : head.find(b"\r\n", at + 17)]) - len(content)
-        if left > _ROOM:
-            content = b""  # nobody wants to look at it
+        kept = left <= _KEPT
         while left > 0:
             count = self._socket.recv_into(self._room, min(left, _ROOM))
             if not count:
                 raise SystemExit("the registry hung up in the middle of a body")
             left -= count
-            if count + len(content) <= _ROOM:
+            if kept:
                 content += self._room[:count]
-        return content
+        return content if kept else b""
 
     def _read_chunks(self, content: bytes) -> bytes:
         """Still in its chunks: lists are sent so, and only their end is looked for."""
