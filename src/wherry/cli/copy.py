@@ -3,7 +3,15 @@
 import click
 
 from wherry.cli.copy_request import TagsOf, pair_of, pairs_of_file
-from wherry.cli.copy_result import narrowing, plan_line, summary, totals_document, totals_summary, what_was_copied
+from wherry.cli.copy_result import (
+    conversion,
+    narrowing,
+    plan_line,
+    summary,
+    totals_document,
+    totals_summary,
+    what_was_copied,
+)
 from wherry.cli.copy_running import Done, Told, run_many, run_one
 from wherry.cli.failures import ExitCode, Manner, say
 from wherry.cli.options import insecure_option
@@ -35,6 +43,9 @@ __all__ = ["copy"]
 @click.option("--unwrap", is_flag=True, help="With --platform, copy the image that is left, without an index.")
 @click.option("-r", "--referrers", is_flag=True, help="Copy signatures, SBOMs and attestations too.")
 @click.option("--foreign", is_flag=True, help="Move layers too that their author says need not be in a registry.")
+@click.option(
+    "--convert-schema1", is_flag=True, help="Make a schema 2 image of a signed schema 1 one: its digest is new."
+)
 @click.option("--recheck", is_flag=True, help="Look at every blob, also of images that the destination already has.")
 @click.option("--dry-run", is_flag=True, help="Say what would be moved, and move nothing.")
 @click.option(
@@ -65,6 +76,7 @@ def copy(
     unwrap: bool,
     referrers: bool,
     foreign: bool,
+    convert_schema1: bool,
     recheck: bool,
     dry_run: bool,
     jobs: int,
@@ -75,8 +87,8 @@ def copy(
 ) -> int:
     """Copy everything that SOURCE leads to, to DESTINATION: an index with all its platforms, byte for byte.
 
-    Both are references (REGISTRY/REPOSITORY[:TAG][@DIGEST]) or OCI layouts on this machine (oci:DIR[:TAG]). Without a tag
-    at DESTINATION it keeps the one that it has at SOURCE. What is there already is not moved again, and what was cut short
+    Both are references (REGISTRY/REPOSITORY[:TAG][@DIGEST]), OCI layouts on this machine (oci:DIR[:TAG]), or archives:
+    oci-archive:FILE[:TAG], docker-archive:FILE[:NAME[:TAG]] (for `docker load`). Without a tag at DESTINATION it keeps the one that it has at SOURCE. What is there already is not moved again, and what was cut short
     is finished by the same command. Prints where it is now, with its digest.
 
     With --all-tags, or with `wherry copy -` and lines SOURCE DESTINATION on standard input, many images are copied by one
@@ -95,6 +107,7 @@ def copy(
         unwrap=unwrap,
         referrers=referrers,
         foreign=foreign,
+        convert_schema1=convert_schema1,
         recheck=recheck,
         dry_run=dry_run,
     )
@@ -126,7 +139,7 @@ def _tell_one(done: Done, told: Told) -> int:
     copied = done.copied
     assert copied is not None  # noqa: S101  # a failure has been raised
     dry_run = told.options.dry_run
-    note = narrowing(copied)
+    note = conversion(copied) or narrowing(copied)
     if note and not told.quiet:
         say(note)
     if told.as_json:

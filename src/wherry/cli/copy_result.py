@@ -8,6 +8,7 @@ from wherry.oci.errors import WherryError
 from wherry.ops.errand import Copied, Tally
 
 __all__ = [
+    "conversion",
     "failure_document",
     "narrowing",
     "plan_line",
@@ -45,6 +46,13 @@ def narrowing(copied: Copied) -> str | None:
     return f"{which}: the digest is new, {copied.root.digest} instead of {narrowed.original.digest}"
 
 
+def conversion(copied: Copied) -> str | None:
+    """That a copy is another image than its source, in another format."""
+    if copied.converted is None:
+        return None
+    return f"signed schema 1 converted: the digest is new, {copied.root.digest} instead of {copied.converted.digest}"
+
+
 def what_was_copied(place: str, copied: Copied) -> dict[str, Any]:
     """The JSON form of one copy."""
     root = copied.root
@@ -57,6 +65,8 @@ def what_was_copied(place: str, copied: Copied) -> dict[str, Any]:
         **{name: tally_document(tally) for name, tally in _tallies(copied).items()},
         "manifests": copied.manifests,
     }
+    if copied.converted is not None:
+        document["converted"] = {"from": str(copied.converted.digest), "mediaType": copied.converted.media_type}
     if copied.narrowed is not None:
         original = copied.narrowed.original
         document["narrowed"] = {

@@ -29,7 +29,8 @@ __all__ = ["inspect"]
 def inspect(reference: str, *, as_json: bool, raw: bool, insecure: bool) -> None:
     """Show what REFERENCE leads to: an index with its platforms, an image with its layers, an artifact.
 
-    REFERENCE is REGISTRY/REPOSITORY[:TAG][@DIGEST], or oci:DIR[:TAG] for an OCI layout on this machine.
+    REFERENCE is REGISTRY/REPOSITORY[:TAG][@DIGEST], or on this machine oci:DIR[:TAG] for an OCI layout,
+    oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME[:TAG]] for an archive.
     """
     if as_json and raw:
         raise click.UsageError("--json and --raw exclude each other")

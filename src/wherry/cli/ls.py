@@ -18,7 +18,8 @@ __all__ = ["ls"]
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 @insecure_option
 def ls(place: str, *, as_json: bool, insecure: bool) -> None:
-    """List the tags of a repository (REGISTRY/REPOSITORY) or of an OCI layout (oci:DIR), one a line, in byte order.
+    """List the tags of a repository (REGISTRY/REPOSITORY) or of an OCI layout (oci:DIR) or archive
+    (oci-archive:FILE, docker-archive:FILE[:NAME]), one a line, in byte order.
 
     Or the repositories of a registry (HOST[:PORT]), where it lists them. A name with neither dot, colon nor slash is a
     repository on Docker Hub; a slash behind a host says that the registry is meant.

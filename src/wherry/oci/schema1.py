@@ -14,7 +14,7 @@ from typing import Any
 
 from wherry.oci.document import NotJSON, decode
 
-__all__ = ["is_intact", "is_schema1"]
+__all__ = ["is_intact", "is_schema1", "signed_payload"]
 
 
 def is_schema1(document: Mapping[str, Any]) -> bool:
@@ -31,6 +31,15 @@ def is_intact(content: bytes, document: Mapping[str, Any]) -> bool:
     if not isinstance(signatures, list):
         return True
     return all(_covers(content, signature) for signature in signatures)
+
+
+def signed_payload(content: bytes, document: Mapping[str, Any]) -> bytes | None:
+    """What was signed: of that registries compute the digest of a signed manifest. None if it cannot be told."""
+    signatures = document.get("signatures")
+    if not isinstance(signatures, list) or not signatures or not _covers(content, signatures[0]):
+        return None
+    protected = _protected_header(signatures[0])
+    return content[: protected["formatLength"]] + _base64url(protected["formatTail"])
 
 
 def _covers(content: bytes, signature: object) -> bool:

@@ -44,6 +44,7 @@ class Carrier:
         self._pushed: set[Digest] = set()
         self._trusted = 0
         self._narrowed: Narrowed | None = None
+        self._converted: Descriptor | None = None
         self._only: frozenset[Digest] | None = None
         self._hurried = False
 
@@ -51,8 +52,11 @@ class Carrier:
         """Do it; `tags_are_new` if it is known that the destination has none of the tags."""
         self._hurried = tags_are_new
         root, manifest, placed = await self._begin(tags_are_new=tags_are_new)
-        refuse_schema1(root)
         options = self._options
+        if options.convert_schema1 and kind_of(root.media_type) is Kind.SCHEMA1:
+            manifest = await self._convert()
+            root = manifest.descriptor
+        refuse_schema1(root)
         if self._in_place(root, placed) and kind_of(root.media_type) is not Kind.INDEX and not self._is_curious:
             self._trusted = 1
             return self._result(root)
@@ -71,6 +75,16 @@ class Carrier:
     def _is_curious(self) -> bool:
         """Whether there may be something to do though the root is in its place."""
         return bool(self._options.platforms or self._options.recheck or self._options.referrers)
+
+    async def _convert(self) -> Manifest:
+        """What the schema 1 image becomes; from now on that is the source."""
+        from wherry.ops.schema1 import convert  # noqa: PLC0415  # hardly any copy needs it
+
+        # By its name: a signed manifest's digest is not that of its bytes, and registries know it by either.
+        converted = await convert(self._source, await self._source.manifest(self._name))
+        self._source = converted
+        self._converted = converted.original.descriptor
+        return converted.root
 
     async def _begin(self, *, tags_are_new: bool) -> tuple[Descriptor, Manifest | None, list[Digest | None]]:
         """What the name leads to at the source, and what the tags lead to at the destination."""
@@ -100,7 +114,8 @@ class Carrier:
     ) -> tuple[Manifest, bool]:
         """The root's manifest, and whether the destination has it."""
         if manifest is not None:
-            return manifest, await self._is_there(manifest)
+            there = root.digest in placed or await self._is_there(manifest)
+            return manifest, there
         return await both(self._source.manifest(root.digest), self._has(root, placed))
 
     async def _has(self, root: Descriptor, placed: Collection[Digest | None]) -> bool:
@@ -322,6 +337,7 @@ class Carrier:
             manifests=len(self._pushed),
             trusted=self._trusted,
             narrowed=self._narrowed,
+            converted=self._converted,
         )
 
     def _tally(self, fate: _Fate) -> Tally:

@@ -244,7 +244,6 @@ def refuse_schema1(descriptor: Descriptor) -> None:
     """
     if kind_of(descriptor.media_type) is Kind.SCHEMA1:
         raise Unsupported(
-            f"manifest {descriptor.digest} is signed schema 1, which Docker gave up in 2019: wherry does not copy it",
-            hint="`docker pull` it with a Docker older than 26 and push it again, or build it anew: "
-            "both make a schema 2 image",
+            f"manifest {descriptor.digest} is signed schema 1, which Docker gave up in 2019: it is not copied as it is",
+            hint="--convert-schema1 makes a Docker schema 2 image of it, which has a digest of its own",
         )

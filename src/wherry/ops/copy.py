@@ -40,6 +40,7 @@ async def copy(
     unwrap: bool = False,
     referrers: bool = False,
     foreign: bool = False,
+    convert_schema1: bool = False,
     recheck: bool = False,
     dry_run: bool = False,
     jobs: int = JOBS,
@@ -58,6 +59,7 @@ async def copy(
         unwrap: with `platforms`, copy the one image that is left, without an index and its attestations.
         referrers: copy signatures, SBOMs and whatever else refers to what is copied, too.
         foreign: move layers that their author says need not be in any registry, too: from the source, or from their `urls`.
+        convert_schema1: make a schema 2 image of a signed schema 1 one; that has another digest.
         recheck: look at every blob, even those of images that the destination already has.
         dry_run: look, move nothing, and return what would be done.
         jobs: large blobs in flight at once, at least 1. What fits one request (256 KB) does not wait for them.
@@ -68,7 +70,7 @@ async def copy(
         BlobUnknown: `source` lacks a blob that a manifest of its own names.
         ContentMismatch: `source` sent bytes that are not what their descriptor says.
         ManifestBlobUnknown: `sparse`, and the destination takes no index with holes.
-        Unsupported: it is signed schema 1.
+        Unsupported: it is signed schema 1, and not to be converted.
     """
     options = Options(
         platforms=tuple(platforms),
@@ -76,6 +78,7 @@ async def copy(
         unwrap=unwrap,
         referrers=referrers,
         foreign=foreign,
+        convert_schema1=convert_schema1,
         recheck=recheck or foreign,  # an image that is there may have been copied without them
         dry_run=dry_run,
     )

@@ -51,6 +51,7 @@ async def copy_many(
     unwrap: bool = False,
     referrers: bool = False,
     foreign: bool = False,
+    convert_schema1: bool = False,
     recheck: bool = False,
     dry_run: bool = False,
     jobs: int = JOBS,
@@ -62,7 +63,7 @@ async def copy_many(
 
     Args:
         jobs: large blobs in flight at once, of all copies together.
-        platforms, sparse, unwrap, referrers, foreign, recheck, dry_run, progress: as for `copy`.
+        platforms, sparse, unwrap, referrers, foreign, convert_schema1, recheck, dry_run, progress: as for `copy`.
     """
     options = Options(
         platforms=tuple(platforms),
@@ -70,6 +71,7 @@ async def copy_many(
         unwrap=unwrap,
         referrers=referrers,
         foreign=foreign,
+        convert_schema1=convert_schema1,
         recheck=recheck or foreign,  # an image that is there may have been copied without them
         dry_run=dry_run,
     )

@@ -47,6 +47,7 @@ class Options(Struct, frozen=True):
     unwrap: bool = False
     referrers: bool = False
     foreign: bool = False
+    convert_schema1: bool = False
     recheck: bool = False
     dry_run: bool = False
 
@@ -81,3 +82,5 @@ class Copied(Struct, frozen=True):
     trusted: int = 0
     """How many images were there and were taken for whole: their blobs were not looked at."""
     narrowed: Narrowed | None = None
+    converted: Descriptor | None = None
+    """The schema 1 manifest that the root was made of."""

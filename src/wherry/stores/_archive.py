@@ -165,6 +165,14 @@ class ArchiveFile:
             found = self._find(content.digest)
             return found is not None and _size(found) == content.size
 
+    def size(self, blob: Digest) -> int:
+        with self._lock:
+            self._look()
+            found = self._find(blob)
+        if found is None:
+            raise BlobUnknown(f"{self}: no blob {blob}")
+        return _size(found)
+
     def content(self, digest: Digest) -> bytes | None:
         found = self._find(digest)
         if found is None:

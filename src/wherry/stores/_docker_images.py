@@ -36,9 +36,9 @@ from wherry.oci.mediatype import (
 )
 from wherry.oci.reference import Reference
 from wherry.stores._archive import Contents
-from wherry.stores._inflate import Inflated
 from wherry.stores._names import Names
 from wherry.stores._tar import Extent, Tar
+from wherry.stores.inflating import Inflated
 
 __all__ = ["LISTED", "Image", "canonical", "made_up", "read_list"]
 
@@ -156,7 +156,7 @@ def _measured(tar: Tar, name: str, extent: Extent, diff_id: Digest | None) -> De
             piece = tar.read(extent, offset, _PIECE)
             hasher.update(piece)
             if inside:
-                inside.see(piece)
+                inside.update(piece)
         found = inside.digest() if inside else None
     except zlib.error as error:
         raise StoreError(f"{tar}: {name}: is gzipped, and damaged: {error}") from None

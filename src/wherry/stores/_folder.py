@@ -118,6 +118,12 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return False
 
+    def size(self, blob: Digest) -> int:
+        try:
+            return self.path_of(blob).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            raise BlobUnknown(f"{self}: no blob {blob}") from None
+
     def read(self, blob: Descriptor, offset: int, check: Check | None) -> bytes:
         """One piece. The file is opened for each: an open one would be lost when the reader is cancelled meanwhile."""
         try:

@@ -60,6 +60,9 @@ class Archive:
         if check:
             check.finish()
 
+    async def size(self, blob: Digest) -> int:
+        return await asyncio.to_thread(self._file.size, blob)
+
     async def exists(self, content: Descriptor) -> bool:
         return await asyncio.to_thread(self._file.has, content)
 

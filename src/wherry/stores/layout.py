@@ -57,6 +57,9 @@ class Layout:
         if check:
             check.finish()
 
+    async def size(self, blob: Digest) -> int:
+        return await asyncio.to_thread(self._folder.size, blob)
+
     async def exists(self, content: Descriptor) -> bool:
         return await asyncio.to_thread(self._folder.has, content)
 

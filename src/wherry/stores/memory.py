@@ -43,6 +43,12 @@ class MemoryStore:
         async for piece in _pieces(content[offset:]):
             yield piece
 
+    async def size(self, blob: Digest) -> int:
+        content = self._blobs.get(blob)
+        if content is None:
+            raise BlobUnknown(f"{self}: no blob {blob}")
+        return len(content)
+
     async def exists(self, content: Descriptor) -> bool:
         return content.digest in (self._manifests if content.is_manifest else self._blobs)
 

@@ -17,7 +17,7 @@ from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 
-__all__ = ["Chooser", "Follower", "Gatherer", "Mounter", "Source", "Store", "Swapper"]
+__all__ = ["Chooser", "Follower", "Gatherer", "Measurer", "Mounter", "Source", "Store", "Swapper"]
 
 
 @runtime_checkable
@@ -158,4 +158,16 @@ class Follower(Protocol):
             BlobUnknown: it is not there.
             ContentMismatch: something else is there.
             Unreachable: nobody answers.
+        """
+
+
+@runtime_checkable
+class Measurer(Protocol):
+    """A store that can tell how large a blob is of which only the digest is known: schema 1 names layers so."""
+
+    async def size(self, blob: Digest) -> int:
+        """The bytes of a blob.
+
+        Raises:
+            BlobUnknown: it is not there.
         """

@@ -52,7 +52,7 @@ def create(
 ) -> None:
     """Assemble an index from images and indexes, in the order of the arguments, and push it; prints where it is now.
 
-    A SOURCE is a reference (REGISTRY/REPOSITORY[:TAG][@DIGEST]) or an OCI layout (oci:DIR[:TAG]); an index stands for its
+    A SOURCE is a reference (REGISTRY/REPOSITORY[:TAG][@DIGEST]) or an OCI layout (oci:DIR[:TAG]) or archive; an index stands for its
     entries. Images from elsewhere are copied. One index and nothing else asked is pushed byte for byte. With --platform,
     the attestations of what is kept are kept.
     """

@@ -18,7 +18,7 @@ class Inflated:
         self._hasher = like.hasher()
         self._stream = zlib.decompressobj(_GZIP)
 
-    def see(self, piece: bytes) -> None:
+    def update(self, piece: bytes) -> None:
         """Take the next compressed bytes; what comes out is hashed in pieces of bounded size.
 
         Raises:
