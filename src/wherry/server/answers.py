@@ -6,7 +6,7 @@ Endpoints raise; `refusal` turns what they raised into the specification's error
 from dataclasses import dataclass, field
 
 from wherry.oci.document import encode
-from wherry.oci.errors import TooManyRequests, WherryError
+from wherry.oci.errors import TooManyRequests, Unavailable, WherryError
 from wherry.oci.wire.errors import write_errors
 from wherry.oci.wire.ranges import Span
 from wherry.server.refusals import Refusals
@@ -17,6 +17,7 @@ __all__ = ["Answer", "FileAnswer", "Headers", "failure_of_ours", "json_answer", 
 Headers = list[tuple[str, str]]
 
 _EVERY: Headers = [("docker-distribution-api-version", "registry/2.0")]
+_RETRY = ("retry-after", "5")
 _JSON = ("content-type", "application/json")
 
 
@@ -51,6 +52,8 @@ def refusal(failure: WherryError, headers: Headers | None = None) -> Answer:
     told = [_JSON, *(headers or ())]
     if isinstance(failure, TooManyRequests) and failure.retry_after is not None:
         told.append(("retry-after", str(int(failure.retry_after))))
+    elif isinstance(failure, Unavailable):
+        told.append(_RETRY)
     return Answer(failure.status, told, write_errors(failures))
 
 
@@ -60,24 +63,27 @@ def failure_of_ours() -> Answer:
     return Answer(500, [_JSON], encode({"errors": [{"code": "UNKNOWN", "message": message}]}))
 
 
-def send(answer: Answer | FileAnswer, protocol: HTTPProtocol, *, head: bool) -> None:
-    """Hand an answer to the HTTP server."""
+def send(answer: Answer | FileAnswer, protocol: HTTPProtocol, *, head: bool) -> int:
+    """Hand an answer to the HTTP server; how many bytes its body has."""
     headers = _EVERY + answer.headers
     if isinstance(answer, FileAnswer):
         length = answer.size if answer.span is None else len(answer.span)
         headers.append(("content-length", str(length)))
         if head or not length:
             protocol.response_empty(answer.status, headers)
-        elif answer.span is None:
+            return 0
+        if answer.span is None:
             protocol.response_file(answer.status, headers, answer.path)
         else:
             protocol.response_file_range(answer.status, headers, answer.path, answer.span.start, answer.span.stop)
-    elif answer.body and not head:
+        return length
+    if answer.body and not head:
         protocol.response_bytes(answer.status, headers, answer.body)
-    else:
-        if answer.status not in _WITHOUT_BODY:
-            headers.append(("content-length", str(len(answer.body))))
-        protocol.response_empty(answer.status, headers)
+        return len(answer.body)
+    if answer.status not in _WITHOUT_BODY:
+        headers.append(("content-length", str(len(answer.body))))
+    protocol.response_empty(answer.status, headers)
+    return 0
 
 
 _WITHOUT_BODY = (204, 304)

@@ -2,16 +2,21 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 from wherry.oci.errors import Unavailable, Unsupported, WherryError
+from wherry.server.access_log import AccessLog
 from wherry.server.answers import Answer, FileAnswer, failure_of_ours, refusal, send
 from wherry.server.endpoints import base, blobs, catalogue, manifests, referrers, tags, uploads
+from wherry.server.endpoints.operation import Operation
+from wherry.server.health import Health
 from wherry.server.registry import Registry
 from wherry.server.request import Request
 from wherry.server.routes import Endpoint, find_route
 from wherry.server.rsgi import HTTPProtocol, Scope
+from wherry.server.traffic import Traffic
 
 __all__ = ["Application"]
 
@@ -43,18 +48,38 @@ _HANDLERS: dict[Endpoint, dict[str, Handler]] = {
     Endpoint.TAGS: {"GET": tags.list_tags},
     Endpoint.REFERRERS: {"GET": referrers.list_referrers},
 }
-for _methods in _HANDLERS.values():
-    if "GET" in _methods:
-        _methods["HEAD"] = _methods["GET"]
+
+
+def _handlers(operation: Operation) -> dict[Endpoint, dict[str, Handler]]:
+    """All endpoints: those of the registry, and those for whoever runs it."""
+    handlers = _HANDLERS | {
+        Endpoint.HEALTH: {"GET": operation.show_health},
+        Endpoint.READY: {"GET": operation.show_ready},
+        Endpoint.METRICS: {"GET": operation.show_metrics},
+    }
+    for methods in handlers.values():
+        if "GET" in methods:
+            methods["HEAD"] = methods["GET"]
+    return handlers
 
 
 class Application:
-    """One registry, answering."""
+    """One registry, answering; what it does is counted in `traffic`, and written to `log`."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(
+        self, registry: Registry, health: Health, traffic: Traffic | None = None, log: AccessLog | None = None
+    ) -> None:
         self._registry = registry
+        self._health = health
+        self._traffic = traffic or Traffic()
+        self._log = log
+        self._handlers = _handlers(Operation(health, self._traffic))
         self._writers: set[asyncio.Task[object]] = set()  # that read a body, or change something, right now
         self._abandoned = False
+
+    def drain(self) -> None:
+        """Say that the registry is not ready any more; everything is answered as before."""
+        self._health.draining = True
 
     def abandon(self) -> None:
         """Wait for no client any more: requests that are under way are answered with 503."""
@@ -64,19 +89,20 @@ class Application:
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""
+        begun = time.perf_counter()
         request = Request(scope, protocol, self._registry.policy.body_timeout)
         if request.method in _READS:  # nothing of it waits for the client: files are sent behind our back
-            send(await self._answer(request), protocol, head=request.method == "HEAD")
+            self._send(await self._answer(request), request, protocol, begun)
             return
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # granian runs every request in a task
         self._writers.add(task)
         try:
-            await self._answer_writer(request, protocol)
+            await self._answer_writer(request, protocol, begun)
         finally:
             self._writers.discard(task)
 
-    async def _answer_writer(self, request: Request, protocol: HTTPProtocol) -> None:
+    async def _answer_writer(self, request: Request, protocol: HTTPProtocol, begun: float) -> None:
         """Answer, and read what nobody wanted of the body.
 
         A connection that is closed on a client that still writes may lose the answer, and the reason with it. So a short
@@ -85,23 +111,36 @@ class Application:
         try:
             answer = await self._answer(request)
             if await request.spend_rest(_SHORT):
-                send(answer, protocol, head=False)
+                self._send(answer, request, protocol, begun)
                 return
         except asyncio.CancelledError:
             if not self._abandoned:
                 raise
             answer = refusal(Unavailable("the registry is stopping"))
         answer.headers.append(("connection", "close"))
-        send(answer, protocol, head=False)
+        self._send(answer, request, protocol, begun)
         if not self._abandoned:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LINGER):
                     await request.spend_rest(_LONG)
 
+    def _send(self, answer: Answer | FileAnswer, request: Request, protocol: HTTPProtocol, begun: float) -> None:
+        """Send an answer, and write down that it was."""
+        identifier = ""
+        if self._log is not None:
+            identifier = self._log.identify(request)
+            answer.headers.append(("x-request-id", identifier))
+        sent = send(answer, protocol, head=request.method == "HEAD")
+        seconds = time.perf_counter() - begun
+        route, received = request.route, request.received
+        self._traffic.note(route.endpoint, request.method, answer.status, received=received, sent=sent, seconds=seconds)
+        if self._log is not None:
+            self._log.write(request, identifier, answer.status, sent, seconds)
+
     async def _answer(self, request: Request) -> Answer | FileAnswer:
         try:
             route = request.route = find_route(request.path)
-            methods = _HANDLERS[route.endpoint]
+            methods = self._handlers[route.endpoint]
             handler = methods.get(request.method)
             if handler is None:
                 return _not_allowed(request, methods)
@@ -109,6 +148,10 @@ class Application:
         except WherryError as failure:
             return refusal(failure)
         except Exception:  # noqa: BLE001  # the last resort: it is logged whole, and the client gets an answer
+            if self._health.trouble():  # known, and logged once
+                return refusal(
+                    Unavailable("the registry's storage cannot be used", hint="tell whoever runs the registry")
+                )
             _log.exception("%s %s failed", request.method, request.path)
             return failure_of_ours()
 

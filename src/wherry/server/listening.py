@@ -8,6 +8,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from errno import EACCES, EADDRINUSE, EADDRNOTAVAIL
 from typing import Any
 
@@ -19,11 +20,19 @@ from granian.server.embed import Server
 from wherry.oci.errors import WherryError
 from wherry.server.application import Application
 
-__all__ = ["CannotListen", "listen", "serving"]
+__all__ = ["CannotListen", "Patience", "listen", "serving"]
 
 _BACKLOG = 2048
 _STALLED = 300  # seconds until a connection is given up whose client takes nothing of what is sent to it
 _LAST = 1.0  # seconds to write the last answers
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How a server ends: for `delay` seconds it goes on, but says that it is not ready; then requests get `patience` seconds."""
+
+    patience: float
+    delay: float = 0.0
 
 
 class CannotListen(WherryError):
@@ -75,11 +84,11 @@ _REASONS = {
 
 @asynccontextmanager
 async def serving(
-    application: Application, listener: socket.socket, *, patience: float, hurry: asyncio.Event
+    application: Application, listener: socket.socket, *, ending: Patience, hurry: asyncio.Event
 ) -> AsyncIterator[None]:
     """Answer requests until the block ends; then drain: take no new connections, and let what runs finish.
 
-    Requests that take longer than `patience` seconds then, or go on when `hurry` is set, are refused, and connections
+    Requests that take longer than `ending` allows then, or go on when `hurry` is set, are refused, and connections
     that take longer still are left to end with the process. The socket is closed at the end.
     """
     server = _Server(application, listener)
@@ -89,9 +98,12 @@ async def serving(
         await _first_answer(address, task)
         yield
     finally:
-        server.interrupt()
+        application.drain()
         hurried = asyncio.create_task(hurry.wait())
-        await asyncio.wait([task, hurried], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if ending.delay:
+            await asyncio.wait([task, hurried], timeout=ending.delay, return_when=asyncio.FIRST_COMPLETED)
+        server.interrupt()
+        await asyncio.wait([task, hurried], timeout=ending.patience, return_when=asyncio.FIRST_COMPLETED)
         hurried.cancel()
         if not task.done():
             application.abandon()

@@ -6,26 +6,35 @@ from functools import cached_property
 from urllib.parse import parse_qs
 
 from wherry.oci.errors import BlobUploadInvalid, PayloadTooLarge, SizeInvalid
-from wherry.server.routes import Route
+from wherry.server.routes import Endpoint, Route
 from wherry.server.rsgi import HTTPProtocol, Scope
 
 __all__ = ["Request"]
 
 
 class Request:
-    """One request. Header names are asked for in lower case. The application sets `route` before it runs an endpoint."""
+    """One request. Header names are asked for in lower case. The application sets `route` before it runs an endpoint.
 
-    route: Route
+    `received` counts the bytes of the body that have come.
+    """
+
+    route = Route(Endpoint.UNKNOWN)
 
     def __init__(self, scope: Scope, protocol: HTTPProtocol, body_timeout: float) -> None:
         self.method = scope.method
         self.path = scope.path
+        self.query_string = scope.query_string
+        self.received = 0
+        self._scope = scope
         self._headers = scope.headers
-        self._query_string = scope.query_string
         self._protocol = protocol
         self._body_timeout = body_timeout
         self._body: AsyncIterator[bytes] | None = None
-        self._came = 0
+
+    @property
+    def client(self) -> str:
+        """Who asks: `host:port` of the connection's other end."""
+        return self._scope.client
 
     def header(self, name: str) -> str | None:
         """The value of a header; of the first, if it was sent several times."""
@@ -38,9 +47,9 @@ class Request:
     @cached_property
     def query(self) -> Mapping[str, list[str]]:
         """The parameters of the query, percent-decoded; blank ones are kept."""
-        if not self._query_string:
+        if not self.query_string:
             return {}
-        return parse_qs(self._query_string, keep_blank_values=True)
+        return parse_qs(self.query_string, keep_blank_values=True)
 
     def parameter(self, name: str) -> str | None:
         """A parameter of the query; the last, if it was sent several times."""
@@ -85,22 +94,22 @@ class Request:
             BlobUploadInvalid: the client was silent for too long.
         """
         length = self.content_length
-        if self._came == length:
+        if self.received == length:
             return
         if self._body is None:
             self._body = aiter(self._protocol)  # once: granian refuses a second time
         while (piece := await self._next_piece(self._body)) is not None:
-            self._came += len(piece)
+            self.received += len(piece)
             yield piece
-        if length is not None and self._came != length:
-            raise SizeInvalid(f"the body ended after {self._came} of {length} bytes")
+        if length is not None and self.received != length:
+            raise SizeInvalid(f"the body ended after {self.received} of {length} bytes")
 
     async def spend_rest(self, limit: int) -> bool:
         """Read what nobody wanted of the body, if it is no more than `limit`; False: something of it is left."""
         length = self.content_length
-        if length == self._came:
+        if length == self.received:
             return True
-        if length is None or length - self._came > limit or self.header("expect"):
+        if length is None or length - self.received > limit or self.header("expect"):
             return False
         try:
             async for _ in self.pieces():

@@ -30,6 +30,12 @@ class Endpoint(Enum):
     UPLOAD = "/v2/<name>/blobs/uploads/<id>"
     TAGS = "/v2/<name>/tags/list"
     REFERRERS = "/v2/<name>/referrers/<digest>"
+    HEALTH = "/healthz"
+    READY = "/readyz"
+    METRICS = "/metrics"
+    DESCRIPTION = "/openapi.json"
+    UNKNOWN = "unknown"
+    """No endpoint: what a request has before its path is read, or when that leads nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,10 @@ _PATH = re.compile(
     r")",
     re.DOTALL,
 )
+_FIXED = {
+    each.value: each
+    for each in (Endpoint.CATALOGUE, Endpoint.HEALTH, Endpoint.READY, Endpoint.METRICS, Endpoint.DESCRIPTION)
+}
 _LONGEST_PATH = LONGEST_NAME + 300  # a name, a sha512 digest, and the fixed parts: nothing longer is worth remembering
 
 
@@ -71,8 +81,8 @@ def find_route(path: str) -> Route:
 def _read(path: str) -> Route:
     if path in ("/v2/", "/v2"):
         return Route(Endpoint.BASE)
-    if path == "/v2/_catalog":
-        return Route(Endpoint.CATALOGUE)
+    if path in _FIXED:
+        return Route(_FIXED[path])
     found = _PATH.fullmatch(path)
     if not found:
         raise NotFound(f"{path[:_LONGEST_PATH]!r} is not an endpoint of the registry API", hint="the API is below /v2/")

@@ -17,8 +17,9 @@ class RSGIHeaders(Protocol):
 
 
 class Scope(Protocol):
-    """A request's head. `path` is percent-decoded, once; bytes that are no UTF-8 have become U+FFFD."""
+    """A request's head. `path` is percent-decoded, once; bytes that are no UTF-8 have become U+FFFD. `client` is `host:port`."""
 
+    client: str
     method: str
     path: str
     query_string: str

@@ -5,23 +5,28 @@ async with running(data=None) as registry:
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from wherry.server.access_log import AccessLog, open_access_log
 from wherry.server.application import Application
 from wherry.server.folder import held_folder, thrown_away_folder
-from wherry.server.listening import listen, serving
+from wherry.server.health import Health
+from wherry.server.listening import Patience, listen, serving
 from wherry.server.metadata.database import Clock
 from wherry.server.points import Reached, pass_by
 from wherry.server.policy import Durability, Policy, Sparse
 from wherry.server.registry import Registry
+from wherry.server.traffic import Number, Traffic
 
-__all__ = ["Running", "Sparse", "running"]
+__all__ = ["Running", "Sparse", "answering", "running"]
 
 _SWEEP = 3600.0  # seconds between two looks for abandoned uploads
+_COUNT = 1.0  # seconds between two looks at what the collector has done
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ async def running(
     sparse: Sparse = Sparse.NONE,
     policy: Policy | None = None,
     patience: float = 10.0,
+    delay: float = 0.0,
+    access_log: str = "off",
     clock: Clock = time.time,
     reached: Reached = pass_by,
 ) -> AsyncIterator[Running]:
@@ -61,6 +68,8 @@ async def running(
         port: 0 takes a free one.
         policy: everything else that can be chosen; `sparse` is part of it, and wins.
         patience: seconds that requests get to finish at the end.
+        delay: seconds at the end in which it still answers everything, and /readyz says no.
+        access_log: `off`, `stderr`, or the path of a file.
         clock: what the time is, for leases and for what lies too long; tests move it.
         reached: is told each point where a crash would leave something half done; tests crash there.
     Raises:
@@ -73,21 +82,42 @@ async def running(
     listener = listen(host, port)
     with listener, thrown_away_folder() if data is None else held_folder(data) as folder:
         registry = await asyncio.to_thread(Registry.open, folder, policy, clock=clock, reached=reached)
-        bound_host, bound_port, *_ = listener.getsockname()
-        bare = f"[{bound_host}]" if ":" in bound_host else bound_host
-        server = Running(f"{bare}:{bound_port}", folder, registry)
-        try:
-            async with (
-                serving(Application(registry), listener, patience=patience, hurry=server.hurry),
-                _tidied(registry),
-            ):
-                yield server
-        finally:
-            await registry.close()
+        ending = Patience(patience, delay)
+        async with answering(registry, folder, listener, ending=ending, access_log=access_log) as server:
+            yield server
 
 
 @asynccontextmanager
-async def _tidied(registry: Registry) -> AsyncIterator[None]:
+async def answering(
+    registry: Registry,
+    folder: Path,
+    listener: socket.socket,
+    *,
+    ending: Patience,
+    access_log: str = "off",
+    traffic: Traffic | None = None,
+) -> AsyncIterator[Running]:
+    """Serve a registry that is open, on a socket that is; both are closed at the end."""
+    traffic = traffic or Traffic()
+    bound_host, bound_port, *_ = listener.getsockname()
+    bare = f"[{bound_host}]" if ":" in bound_host else bound_host
+    server = Running(f"{bare}:{bound_port}", folder, registry)
+    try:
+        file = open_access_log(access_log)
+        with file or nullcontext():
+            log = None if file is None else AccessLog(file, traffic)
+            application = Application(registry, Health(folder), traffic, log)
+            async with (
+                serving(application, listener, ending=ending, hurry=server.hurry),
+                _tidied(registry, traffic),
+            ):
+                yield server
+    finally:
+        await registry.close()
+
+
+@asynccontextmanager
+async def _tidied(registry: Registry, traffic: Traffic) -> AsyncIterator[None]:
     """Meanwhile, throw away uploads that were abandoned, and collect what nobody needs."""
 
     async def sweep() -> None:
@@ -95,10 +125,31 @@ async def _tidied(registry: Registry) -> AsyncIterator[None]:
             await registry.sessions.sweep(registry.policy.upload_lifetime)
             await asyncio.sleep(_SWEEP)
 
-    tasks = [asyncio.create_task(sweep()), asyncio.create_task(registry.collector.run(registry.policy.collect_every))]
+    works = (sweep(), registry.collector.run(registry.policy.collect_every), _counted(registry, traffic))
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _counted(registry: Registry, traffic: Traffic) -> None:
+    """Show what the collector has done so far to whoever asks for metrics, whichever process that is."""
+    shown = dict.fromkeys(_COLLECTED, 0)
+    while True:
+        for number, field_name in _COLLECTED.items():
+            now = getattr(registry.collector.total, field_name)
+            traffic.add(number, now - shown[number])
+            shown[number] = now
+        await asyncio.sleep(_COUNT)
+
+
+_COLLECTED = {
+    Number.REVIEWS: "reviews",
+    Number.MANIFESTS: "manifests",
+    Number.LINKS: "links",
+    Number.BLOBS: "blobs",
+    Number.BYTES: "size",
+}
