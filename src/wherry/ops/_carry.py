@@ -1,6 +1,6 @@
 """One copy: plan, move, push; with what it shares with others that run at the same time (`_run`)."""
 
-from collections.abc import AsyncGenerator, Collection, Iterable
+from collections.abc import Collection, Iterable
 from contextlib import aclosing
 from enum import Enum
 
@@ -11,9 +11,10 @@ from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import Kind, kind_of
 from wherry.oci.reference import Tag
 from wherry.ops._attached import attach
+from wherry.ops._content import Content
 from wherry.ops._each import both, each
 from wherry.ops._foreign import push_foreign
-from wherry.ops._plan import CHEAP, Looks, Plan, Walk, embedded, refuse_schema1
+from wherry.ops._plan import CHEAP, Looks, Plan, Walk, refuse_schema1
 from wherry.ops._run import SMALL, SMALL_REQUESTS, Run
 from wherry.ops.errand import Copied, Errand, Narrowed, Options, Tally
 from wherry.ops.progress import Ended, Passed, Planned, Progress
@@ -241,7 +242,7 @@ class Carrier:
             if blob.is_foreign and not await self._source.exists(blob):
                 await push_foreign(self._source, self._destination, blob, lambda n: self._progress(Passed(blob, n)))
             else:
-                async with aclosing(self._stream(blob)) as content:
+                async with aclosing(Content(self._source, blob, self._progress)) as content:
                     await self._destination.push(blob, content)
         self._arrived(blob, _Fate.MOVED)
 
@@ -309,22 +310,6 @@ class Carrier:
         self._pushed |= plan.manifests.keys() | {digest for attached in plan.attached for digest in attached}
         if not in_place:
             self._pushed.add(plan.root.digest)
-
-    async def _stream(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
-        """The bytes of a blob; told as they pass."""
-        data = embedded(blob)
-        if data is not None:
-            yield data
-            return
-        content = self._source.fetch(blob)
-        try:
-            async for piece in content:
-                self._progress(Passed(blob, len(piece)))
-                yield piece
-        finally:
-            # When a push gives up in the middle, the connection is closed now, and not when somebody collects garbage.
-            if isinstance(content, AsyncGenerator):
-                await content.aclose()
 
     def _result(self, root: Descriptor) -> Copied:
         return Copied(

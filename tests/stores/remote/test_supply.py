@@ -23,7 +23,8 @@ async def test_parts_follow_each_other_whatever_the_pieces_are():
     assert [len(each) for each in found] == [1, 4096, 900, len(CONTENT) - 4997]
 
 
-async def test_what_was_taken_can_be_had_again():
+async def test_what_was_taken_can_be_had_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("wherry.stores.remote.supply._WORTHWHILE", 1)
     async with Supply(BLOB, pieces(CONTENT, 1000), "here") as supply:
         part = Part(supply, BLOB.size)
         first = part.pieces()
@@ -35,6 +36,7 @@ async def test_what_was_taken_can_be_had_again():
 
 async def test_more_than_is_kept_cannot_be_had_again(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("wherry.stores.remote.supply._KEPT", 1500)
+    monkeypatch.setattr("wherry.stores.remote.supply._WORTHWHILE", 1)
     async with Supply(BLOB, pieces(CONTENT, 1000), "here") as supply:
         part = Part(supply, BLOB.size)
         taken = part.pieces()

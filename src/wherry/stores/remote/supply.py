@@ -1,8 +1,9 @@
-"""A blob's content on its way into an upload: counted, read ahead by a piece, and given out again while that is cheap.
+"""A blob's content on its way into an upload: counted, read ahead by a piece, and given out again where that can be done.
 
 One task of its own pulls the pieces, so that the next one arrives while the last one leaves, and so that an upload which
-ends early does not tear the content's own generator apart: what has been taken of it can be sent once more, as long as
-it was little. A registry that refuses an upload does so before it has read much.
+ends early does not tear the content's own generator apart. Content that can be had again (`stores.rewinding`) is read anew from
+wherever the registry wants to go on. Of other content the first bytes are kept: a registry that refuses an upload does
+so before it has read much, and then they can be sent once more.
 """
 
 import asyncio
@@ -12,11 +13,62 @@ from typing import Self
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import SizeMismatch
+from wherry.stores.rewinding import Rewindable
 
 __all__ = ["Part", "Supply"]
 
 _KEPT = 4 * 1024 * 1024  # bytes
 _AHEAD = 1  # pieces
+_WORTHWHILE = 64 * 1024
+"""Bytes: what comes in smaller pieces is put together first, because each costs the same on its way."""
+
+
+class _Reading:
+    """One pass over the content, in a task of its own."""
+
+    def __init__(self, content: AsyncIterable[bytes]) -> None:
+        self._content = content
+        self._queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(_AHEAD)
+        self._task = asyncio.create_task(self._read())
+        self.filling = asyncio.Lock()
+        self.is_ended = False
+
+    async def next(self) -> bytes | Exception | None:
+        """The next bytes; what went wrong; or None at the end."""
+        return await self._queue.get()
+
+    async def end(self) -> None:
+        """Stop reading, and wake whoever still waits for more."""
+        self.is_ended = True
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        if self._queue.empty():
+            self._queue.put_nowait(None)
+
+    async def _read(self) -> None:
+        last: Exception | None = None
+        small: list[bytes] = []
+        gathered = 0
+        try:
+            async for piece in self._content:
+                if not small and len(piece) >= _WORTHWHILE:
+                    await self._queue.put(piece)
+                    continue
+                small.append(piece)
+                gathered += len(piece)
+                if gathered >= _WORTHWHILE:
+                    whole = b"".join(small)
+                    small.clear()
+                    gathered = 0
+                    await self._queue.put(whole)
+        except Exception as error:  # noqa: BLE001  # it is raised again where the pieces are taken
+            last = error
+        finally:
+            if isinstance(self._content, AsyncGenerator):
+                await self._content.aclose()  # frees what it reads from, now and not when it is collected
+        if gathered:
+            await self._queue.put(b"".join(small))
+        await self._queue.put(last)
 
 
 class Supply:
@@ -25,40 +77,49 @@ class Supply:
     def __init__(self, blob: Descriptor, content: AsyncIterable[bytes], place: str) -> None:
         self.size = blob.size
         self.position = 0
+        self.failure: Exception | None = None
+        """What went wrong with the content itself."""
         self._place = f"{place}: blob {blob.digest}"
         self._content = content
-        self._queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(_AHEAD)
+        self._again = content if isinstance(content, Rewindable) else None
         self._kept: list[bytes] = []
+        self._kept_size = 0
         self._rest = b""
         self._is_over = False
-        self._failure: Exception | None = None
-        self._filling = asyncio.Lock()
         self._turn = 0
-        self._reader: asyncio.Task[None] | None = None
+        self._reading: _Reading | None = None
 
     async def __aenter__(self) -> Self:
-        self._reader = asyncio.create_task(self._read())
+        self._reading = _Reading(self._content if self._again is None else self._again.from_byte(0))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._reader is not None  # noqa: S101  # set by __aenter__
-        self._reader.cancel()
-        await asyncio.wait([self._reader])
+        assert self._reading is not None  # noqa: S101  # set by __aenter__
+        await self._reading.end()
 
-    @property
-    def can_rewind(self) -> bool:
-        """Whether all that was taken so far is still here."""
-        return sum(map(len, self._kept)) == self.position
+    def can_begin_at(self, offset: int) -> bool:
+        """Whether the bytes from `offset` on can be had (again)."""
+        if self.failure is not None:
+            return False
+        return self._again is not None or offset == self.position or (offset == 0 and self._kept_size == self.position)
 
-    def rewind(self) -> None:
-        """Start again from the first byte. Whoever still takes pieces, for a request that is over, gets no more."""
-        assert self.can_rewind  # noqa: S101  # callers ask first
+    async def begin_at(self, offset: int) -> None:
+        """Go on from `offset`. Whoever still takes pieces, for a request that is over, gets no more."""
+        assert self.can_begin_at(offset)  # noqa: S101  # callers ask first
         self._turn += 1
-        self._rest = b"".join((*self._kept, self._rest))
+        if offset == self.position:
+            return
+        if offset == 0 and self._kept_size == self.position:
+            self._rest = b"".join((*self._kept, self._rest))
+        elif self._again is not None and self._reading is not None:
+            ended, self._rest, self._is_over = self._reading, b"", False
+            await ended.end()
+            self._reading = _Reading(self._again.from_byte(offset))
         self._kept.clear()
-        self.position = 0
+        self._kept_size = 0
+        self.position = offset
 
     async def take(self, size: int) -> AsyncIterator[bytes]:
         """The next `size` bytes, as pieces.
@@ -80,46 +141,42 @@ class Supply:
 
     def _taken(self, most: int) -> bytes:
         if not self._rest:
-            raise self._failure or SizeMismatch(f"{self._place} ended after {self.position} of {self.size} bytes")
+            self.failure = self.failure or SizeMismatch(
+                f"{self._place} ended after {self.position} of {self.size} bytes"
+            )
+            raise self.failure
         piece, self._rest = self._rest[:most], self._rest[most:]
-        if self.can_rewind and self.position + len(piece) <= _KEPT:
+        if self._again is None and self._kept_size == self.position and self.position + len(piece) <= _KEPT:
             self._kept.append(piece)
-        else:
+            self._kept_size += len(piece)
+        elif self._kept:
             self._kept.clear()
+            self._kept_size = 0
         self.position += len(piece)
         return piece
 
     async def _fill(self) -> None:
         """See that there is a rest to take from, if the content is not over. It belongs to whoever has the turn then."""
-        async with self._filling:
+        reading = self._reading
+        assert reading is not None  # noqa: S101  # set by __aenter__
+        async with reading.filling:
             if self._rest or self._is_over:
                 return
-            piece = await self._queue.get()
+            piece = await reading.next()
+            if reading.is_ended:
+                return
             if isinstance(piece, bytes):
                 self._rest = piece
             else:
-                self._is_over, self._failure = True, piece
+                self._is_over, self.failure = True, piece
 
     async def _agree(self) -> None:
         """Before the last piece leaves: nothing may follow it, and whoever verifies the content must have agreed."""
         await self._fill()
-        if self._failure is not None:
-            raise self._failure
         if self._rest:
-            raise SizeMismatch(f"{self._place} is longer than the {self.size} bytes of its descriptor")
-
-    async def _read(self) -> None:
-        last: Exception | None = None
-        try:
-            async for piece in self._content:
-                if piece:
-                    await self._queue.put(piece)
-        except Exception as error:  # noqa: BLE001  # it is raised again where the pieces are taken
-            last = error
-        finally:
-            if isinstance(self._content, AsyncGenerator):
-                await self._content.aclose()  # frees what it reads from, now and not when it is collected
-        await self._queue.put(last)
+            self.failure = SizeMismatch(f"{self._place} is longer than the {self.size} bytes of its descriptor")
+        if self.failure is not None:
+            raise self.failure
 
 
 class Part:
@@ -132,9 +189,10 @@ class Part:
 
     @property
     def can_repeat(self) -> bool:
-        return self._supply.position == self._start or (self._start == 0 and self._supply.can_rewind)
+        return self._supply.can_begin_at(self._start)
 
-    def pieces(self) -> AsyncIterator[bytes]:
-        if self._supply.position != self._start:
-            self._supply.rewind()
-        return self._supply.take(self.size)
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The bytes; when asked for once more, from the first one on."""
+        await self._supply.begin_at(self._start)
+        async for piece in self._supply.take(self.size):
+            yield piece
