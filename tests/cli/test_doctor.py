@@ -219,6 +219,17 @@ async def test_what_a_registry_cannot_do_is_told_and_is_no_fault(registry, findi
     }
 
 
+async def test_what_fails_is_told_at_once_and_not_tried_again(registry, findings) -> None:
+    def failing(asked: Asked) -> Reply | None:
+        return Reply(503) if "/tags/" in asked.path else None
+
+    async with front(registry.address, failing) as server:
+        code, found = await findings(f"{server.address}/team/app")
+        assert len([line for line in server.lines() if "/tags/" in line]) == 1
+    assert code == 1
+    assert "trouble of its own" in found["repository"]["text"]
+
+
 async def test_rate_limit_is_shown(registry, findings, pushed) -> None:
     await pushed(an_image(), "team/app:1")
     async with front(registry.address) as server:

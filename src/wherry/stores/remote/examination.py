@@ -13,7 +13,17 @@ from msgspec import Struct, field
 from pyreqwest.http import Url
 
 from wherry.oci.document import NotJSON, decode, list_at
-from wherry.oci.errors import NotFound, RegistryError, TLSFailed, TooManyRequests, Unsupported, WherryError
+from wherry.oci.errors import (
+    Denied,
+    NotFound,
+    RegistryError,
+    TimedOut,
+    TLSFailed,
+    TooManyRequests,
+    Unavailable,
+    Unsupported,
+    WherryError,
+)
 from wherry.oci.reference import Reference, Tag
 from wherry.oci.wire.limits import RateLimit
 from wherry.stores.remote.client import Client
@@ -48,7 +58,16 @@ class Finding(Struct, frozen=True):
 
     @classmethod
     def failure(cls, about: str, error: WherryError, **facts: Any) -> "Finding":
-        return cls(about, "broken", str(error), error.hint, facts)
+        return cls(about, "broken", str(error), error.hint or _next_step(error), facts)
+
+
+def _next_step(error: WherryError) -> str:
+    """What to do about an error that does not know it."""
+    if isinstance(error, Unavailable | TimedOut):
+        return "try again later; who runs the registry sees more in its log"
+    if isinstance(error, Denied):
+        return "another user may be allowed to (`wherry login`), or whoever runs the registry can allow it"
+    return "show this line to who runs the registry"
 
 
 async def examine(
@@ -248,7 +267,7 @@ async def _authorised(session: Direct, scopes: Scopes) -> AsyncIterator[Finding]
     is_bearer = challenge.scheme == "bearer"
     wants = f"tokens of {challenge.parameters.get('realm')}" if is_bearer else challenge.scheme
     try:
-        await session.ask(Request("GET", f"{session.host.api}/", session.registry, scopes))
+        await session.ask(Request("GET", f"{session.host.api}/", session.registry, scopes, patient=False))
     except WherryError as error:
         if (
             isinstance(error, RegistryError)
@@ -272,7 +291,11 @@ async def _abilities(session: Direct, home: Endpoint, reference: Reference) -> A
     place = reference.context
 
     def request(method: str, path: str, *expected: int) -> Request:
-        return at(home, name, Request(method, f"{API}/{name}/{path}", place, pull(name), expected=(_OK, *expected)))
+        return at(
+            home,
+            name,
+            Request(method, f"{API}/{name}/{path}", place, pull(name), expected=(_OK, *expected), patient=False),
+        )
 
     try:
         answer, body = await session.ask(request("GET", "tags/list?n=1"), limit=_LARGEST)
@@ -346,7 +369,7 @@ async def _referrers(session: Direct, request: Request) -> Finding:
 
 
 async def _catalogue(session: Direct) -> Finding:
-    request = Request("GET", f"{session.host.api}/_catalog?n=1", session.registry, CATALOGUE)
+    request = Request("GET", f"{session.host.api}/_catalog?n=1", session.registry, CATALOGUE, patient=False)
     try:
         await session.ask(request, limit=_LARGEST)
     except WherryError:
