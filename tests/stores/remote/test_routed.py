@@ -188,6 +188,24 @@ async def test_blob_of_other_bytes_is_an_error_and_the_next_try_asks_elsewhere(r
     assert len(reading.told) == 1
 
 
+async def test_blob_that_breaks_off_at_the_mirror_goes_on_at_the_registry(registry_factory, reading):
+    main = await registry_factory()
+    blob = a_blob(bytes(range(256)) * 4000)
+    async with Client() as client:
+        await client.repository(Reference.parse_repository(f"{main.address}/team/app")).push(
+            blob.descriptor, pieces(blob.content)
+        )
+
+    def broken(asked: Asked) -> Reply:
+        return Reply(200, {}, blob.content, cut=600_000) if "/blobs/" in asked.path else Reply(200)
+
+    async with front(main.address) as registry, stub(broken) as mirror:
+        repository = reading(registry.address, [a_mirror(mirror.address)])
+        assert await read(repository.fetch(blob.descriptor)) == blob.content
+        assert "bytes=" in registry.asked[-1].headers["range"]
+    assert len(reading.told) == 1
+
+
 async def test_mirror_is_asked_for_what_it_may_be_asked_for(registry_factory, reading):
     async with two(registry_factory) as (registry, mirror):
         await _whole(reading(registry.address, [a_mirror(mirror.address, names="digest-only")]))
