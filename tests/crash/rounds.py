@@ -85,7 +85,7 @@ async def opened(folder: Path, clock: Time, reached: Reached, *, socket: bool, d
             yield server.registry, lambda *request: ask_over_a_socket(server, *request)
         return
     registry = Registry.open(folder, policy, clock=clock, reached=reached)
-    yield registry, Inside(registry).ask
+    yield registry, Inside(registry, folder).ask
     await registry.close()
 
 

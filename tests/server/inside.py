@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from tests.server.asking import Answer
 from wherry.server.application import Application
+from wherry.server.health import Health
 from wherry.server.registry import Registry
 
 
@@ -57,10 +58,10 @@ class _Protocol:
 
 
 class Inside:
-    """Asks a registry, which is open in this process."""
+    """Asks a registry in a folder, which is open in this process."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._application = Application(registry)
+    def __init__(self, registry: Registry, folder: Path) -> None:
+        self._application = Application(registry, Health(folder))
 
     async def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Sequence[tuple[str, str]] = ()

@@ -6,28 +6,23 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.server.asking import ask, begin, connect, digest_of, head, offset_of, push_image, wait_for_bytes
-from wherry.server.application import Application
 from wherry.server.folder import held_folder
-from wherry.server.listening import listen, serving
+from wherry.server.listening import Patience, listen
 from wherry.server.policy import Policy
 from wherry.server.registry import Registry
-from wherry.server.running import Running
+from wherry.server.running import answering
 
 
 @pytest.fixture
 async def workers(tmp_path):
     with held_folder(tmp_path):
-        registries = [Registry.open(tmp_path, Policy()) for _ in range(2)]
         async with AsyncExitStack() as stack:
             servers = []
-            for each in registries:
-                stack.push_async_callback(each.close)
-            for each in registries:
+            for _ in range(2):
+                registry = Registry.open(tmp_path, Policy())
                 listener = stack.enter_context(listen("127.0.0.1", 0))
-                address = "{}:{}".format(*listener.getsockname())
-                hurry = asyncio.Event()
-                await stack.enter_async_context(serving(Application(each), listener, patience=5, hurry=hurry))
-                servers.append(Running(address, tmp_path, each))
+                answering_one = answering(registry, tmp_path, listener, ending=Patience(5))
+                servers.append(await stack.enter_async_context(answering_one))
             yield servers
 
 

@@ -28,7 +28,7 @@ class Scene:
 
     def __init__(self, registry, folder, clock, gate):
         self.registry, self.folder, self.clock, self.gate = registry, folder, clock, gate
-        self.ask = Inside(registry).ask
+        self.ask = Inside(registry, folder).ask
 
     async def push(self, how: str, name: str = "a") -> int:
         start = f"/v2/{name}/blobs/uploads/"
