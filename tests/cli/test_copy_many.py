@@ -312,3 +312,17 @@ async def test_tag_is_there_when_one_image_of_many_is_a_single_one(registry, whe
     async with Client() as client:
         mirror = client.repository(Reference.parse(f"{registry.address}/mirror"))
         assert (await mirror.resolve(Tag("1"))).digest == an_image().digest
+
+
+async def test_rate_is_kept(registry, wherry, pushed, monkeypatch, tmp_path: Path) -> None:
+    waits: list[float] = []
+
+    async def note(_clock: object, seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("wherry.stores.remote.retrying._WallClock.sleep", note)
+    source = await pushed(an_image(layers=(a_layer({"big": b"x" * 600_000}),)), "team/app:1")
+    done = await wherry("copy", "--limit-rate", "10K", source, f"oci:{tmp_path / 'layout'}")
+    assert done.code == 0
+    assert max(waits) > 50  # seconds: of 600 kB at 10 kB a second, less what the little work took
+    assert (await wherry("copy", "--limit-rate", "fast", source, f"oci:{tmp_path / 'again'}")).code == 2

@@ -290,6 +290,21 @@ async def test_turns_go_to_the_largest_that_waits() -> None:
     assert order == [3, 9, 5, 1]
 
 
+async def test_turns_of_the_copy_that_was_begun_first_come_first() -> None:
+    turns = Turns(1)
+    order: list[tuple[int, int]] = []
+
+    async def take(copy: int, size: int) -> None:
+        async with turns.turn(size, copy=copy):
+            order.append((copy, size))
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        for copy, size in ((3, 1), (2, 9), (1, 2), (2, 3), (1, 8)):
+            group.create_task(take(copy, size))
+    assert order == [(3, 1), (1, 8), (1, 2), (2, 9), (2, 3)]
+
+
 async def test_turn_of_one_who_is_cancelled_goes_to_the_next() -> None:
     turns = Turns(1)
     taken = asyncio.Event()

@@ -15,7 +15,7 @@ from wherry.cli.copy_result import (
 from wherry.cli.copy_running import Done, Told, run_many, run_one
 from wherry.cli.failures import ExitCode, Manner, say
 from wherry.cli.options import insecure_option
-from wherry.cli.quantities import read_duration
+from wherry.cli.quantities import read_duration, read_rate
 from wherry.cli.transfer import print_event
 from wherry.oci.errors import WherryError
 from wherry.oci.platform import Platform
@@ -56,6 +56,12 @@ __all__ = ["copy"]
     help="Large blobs that are moved at the same time.",
 )
 @click.option("--timeout", metavar="DURATION", callback=read_duration, help="Give up after so long: 30s, 5m, 1h.")
+@click.option(
+    "--limit-rate",
+    metavar="RATE",
+    callback=read_rate,
+    help="Read and send no more than so many bytes a second: 10M, 500K.",
+)
 @insecure_option
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but the result, and what fails.")
 @click.option(
@@ -81,6 +87,7 @@ def copy(
     dry_run: bool,
     jobs: int,
     timeout: float | None,
+    limit_rate: int | None,
     insecure: bool,
     quiet: bool,
     as_json: bool,
@@ -111,7 +118,7 @@ def copy(
         recheck=recheck,
         dry_run=dry_run,
     )
-    told = Told(options, jobs, insecure, timeout, quiet, as_json)
+    told = Told(options, jobs, insecure, timeout, limit_rate, quiet, as_json)
     try:
         if from_file is not None:
             return _tell_many(run_many(told, pairs_of_file(from_file)), told, context)

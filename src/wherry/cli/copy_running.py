@@ -23,12 +23,13 @@ Result = TypeVar("Result")
 
 
 class Told(Struct, frozen=True):
-    """The options that say how; `timeout` is in seconds."""
+    """The options that say how; `timeout` is in seconds, `limit_rate` in bytes a second."""
 
     options: Options
     jobs: int
     insecure: bool
     timeout: float | None
+    limit_rate: int | None
     quiet: bool
     as_json: bool
 
@@ -56,7 +57,7 @@ def run_one(told: Told, pair: Pair) -> Done:
     """
 
     async def work(progress: Progress) -> Done:
-        async with open_client(insecure=told.insecure) as client:
+        async with open_client(insecure=told.insecure, limit_rate=told.limit_rate) as client:
             [asked] = await asked_of([pair], Places(client))
             if not isinstance(asked, Asked):
                 raise asked[1]
@@ -89,7 +90,7 @@ def run_many(told: Told, what: Sequence[Pair] | TagsOf) -> list[Done]:
     """
 
     async def work(progress: Progress) -> list[Done]:
-        async with open_client(insecure=told.insecure) as client:
+        async with open_client(insecure=told.insecure, limit_rate=told.limit_rate) as client:
             places = Places(client)
             referrers = told.options.referrers
             found: Sequence[Asked | tuple[Pair, WherryError]]

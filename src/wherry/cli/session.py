@@ -18,11 +18,15 @@ Result = TypeVar("Result")
 
 
 def open_client(
-    *, insecure: bool = False, loopback: Loopback = "plain", credentials: Credentials | None = None
+    *,
+    insecure: bool = False,
+    loopback: Loopback = "plain",
+    credentials: Credentials | None = None,
+    limit_rate: int | None = None,
 ) -> Client:
     """A client for all registries, as the user's surroundings say: credentials, routes, proxies. To be entered with `async with`.
 
-    `credentials` replaces those of the surroundings.
+    `credentials` replaces those of the surroundings; `limit_rate` is in bytes a second.
     """
     return Client(
         credentials=credentials or InOrder(credential_files()),
@@ -30,6 +34,7 @@ def open_client(
         loopback=loopback,
         proxies=Proxies.of(os.environ),
         hosts=host_files(),
+        limit_rate=limit_rate,
         notify=lambda line: say(f"wherry: {line}"),
     )
 

@@ -40,6 +40,7 @@ class Carrier:
         self._tags = tuple(dict.fromkeys(errand.tags))
         self._options = options
         self._run = run
+        self._number = run.begin()
         self._progress = progress
         self._fates: dict[Digest, tuple[_Fate, Descriptor]] = {}
         self._pushed: set[Digest] = set()
@@ -237,7 +238,7 @@ class Carrier:
 
     async def _send(self, blob: Descriptor) -> None:
         """Send a blob that was claimed."""
-        lane = self._run.large.turn(blob.size) if blob.size > SMALL else self._run.small
+        lane = self._run.large.turn(blob.size, copy=self._number) if blob.size > SMALL else self._run.small
         async with lane:
             if blob.is_foreign and not await self._source.exists(blob):
                 await push_foreign(self._source, self._destination, blob, lambda n: self._progress(Passed(blob, n)))

@@ -1,8 +1,9 @@
 """What copies share that run together: turns for what they send, and what is known to be at their destinations.
 
 Two lanes keep the small from waiting behind the large. Requests without much content (manifests, whether something is
-there, mounts, blobs that fit one request) have many places. Large blobs have `jobs`, and when one ends, the largest that
-waits is next, whichever copy it belongs to: so none is left alone at the end.
+there, mounts, blobs that fit one request) have many places. Large blobs have `jobs`, and when one ends, the next is the
+largest that waits of the copy that was begun first: so images are finished one after the other, and none of their blobs
+is left alone at the end.
 
 A blob that several copies want goes to a destination once. Whoever asks first has it to bring; the others wait until it is
 there, or until the first one gives up, and then one of them has it to bring.
@@ -32,29 +33,29 @@ _Key = tuple[int, Digest]
 
 
 class Turns:
-    """At most so many have their turn at once; when one is over, the largest that waits is next."""
+    """At most so many have their turn at once; when one is over, next is the largest that waits of the oldest copy."""
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[int, int, int, asyncio.Future[None]]] = []
         self._asked = 0
 
     @asynccontextmanager
-    async def turn(self, size: int) -> AsyncIterator[None]:
-        """Wait for a turn, and have it as long as the context lasts."""
-        await self._begin(size)
+    async def turn(self, size: int, *, copy: int = 0) -> AsyncIterator[None]:
+        """Wait for a turn, and have it as long as the context lasts; `copy` is the number of the copy that wants it."""
+        await self._begin(copy, size)
         try:
             yield
         finally:
             self._end()
 
-    async def _begin(self, size: int) -> None:
+    async def _begin(self, copy: int, size: int) -> None:
         if self._free > 0:
             self._free -= 1
             return
         self._asked += 1
         mine = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (-size, self._asked, mine))
+        heapq.heappush(self._waiting, (copy, -size, self._asked, mine))
         try:
             await mine
         except asyncio.CancelledError:
@@ -64,7 +65,7 @@ class Turns:
 
     def _end(self) -> None:
         while self._waiting:
-            _, _, following = heapq.heappop(self._waiting)
+            *_, following = heapq.heappop(self._waiting)
             if not following.done():
                 following.set_result(None)
                 return
@@ -80,6 +81,7 @@ class Run:
         """Whether there are copies enough to keep all places taken."""
         self.small = asyncio.Semaphore(SMALL_REQUESTS_OF_MANY if is_busy else SMALL_REQUESTS)
         self.large = Turns(jobs)
+        self._begun = 0
         self._coming: dict[_Key, asyncio.Future[bool]] = {}
         self._there: set[_Key] = set()
         self._manifests: set[_Key] = set()
@@ -87,6 +89,11 @@ class Run:
         self._declined: set[int] = set()
         self._tags: dict[int, frozenset[Tag] | None] = {}
         self._listing = asyncio.Lock()
+
+    def begin(self) -> int:
+        """The number of a copy that begins now."""
+        self._begun += 1
+        return self._begun
 
     def claim(self, store: Store, blob: Descriptor) -> bool:
         """Whether nobody has brought this blob, or is about to. Who gets True must `settle` it."""
