@@ -1,5 +1,6 @@
 """`wherry doctor`: what it finds on the way to registries of every kind, and that it never writes."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 from tests.certificates import Authority
 from tests.content import an_image
 from tests.stores.remote.guarded import Settings, basic_header, behind_basic, behind_tokens
-from tests.stores.remote.stub import Asked, Reply, Stub, front, json_reply, refused, stub
+from tests.stores.remote.stub import Asked, Reply, Stub, front, json_reply, listening, refused, stub
 
 
 @pytest.fixture
@@ -183,6 +184,37 @@ async def test_proxy_is_named_without_its_password(findings, wherry, monkeypatch
         code, found = await findings("registry.invalid")
         assert found["proxy"]["facts"] == {"proxy": None}
         assert "does not resolve" in found["address"]["text"]
+
+
+async def test_certificate_is_looked_at_through_the_proxy(findings, certs_d, tmp_path, monkeypatch) -> None:
+    authority = Authority(tmp_path / "authority")
+    asked: list[bytes] = []
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        host, _, port = server.address.rpartition(":")
+        inner_reader, inner_writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(_piped(reader, inner_writer), _piped(inner_reader, writer))
+
+    async with stub(lambda _: json_reply({}), tls=authority.server()) as server, listening(tunnel) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:secret@{proxy}")
+        (certs_d("registry.invalid") / "ca.crt").write_bytes(authority.file.read_bytes())
+        code, found = await findings("registry.invalid")
+    assert code == 1
+    assert found["certificate"]["facts"]["issuer"] == "CN=authority"
+    assert "is for another host name" in found["tls"]["text"]
+    assert "address" not in found, "the proxy resolves the name"
+    assert all(head.startswith(b"CONNECT registry.invalid:443 ") for head in asked)
+    assert all(base64.b64encode(b"me:secret") in head for head in asked)
+
+
+async def _piped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while piece := await reader.read(65536):
+            writer.write(piece)
+    finally:
+        writer.close()
 
 
 async def test_web_page_and_other_servers_are_no_registries(findings) -> None:
