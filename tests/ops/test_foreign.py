@@ -20,6 +20,7 @@ from wherry.stores.layout import Layout
 from wherry.stores.memory import MemoryStore
 from wherry.stores.remote import Client
 from wherry.stores.remote.credentials import Credential
+from wherry.stores.remote.retrying import Patience
 
 ONE = Tag("1")
 LAYER = a_layer({"windows": b"x" * 70_000}).content
@@ -51,8 +52,11 @@ async def author() -> AsyncIterator[Stub]:
                 return Reply(body=b"<html>please log in</html>")
             case "/other":
                 return Reply(body=b"y" * len(LAYER))
-            case "/cut":
-                return Reply(body=LAYER, cut=30_000)
+            case "/broken":
+                begin = int(asked.headers.get("range", "bytes=0-")[6:-1])
+                if begin == 0:
+                    return Reply(body=LAYER, cut=66_000)
+                return Reply(206, {"Content-Range": f"bytes {begin}-{len(LAYER) - 1}/{len(LAYER)}"}, body=LAYER[begin:])
             case "/denied":
                 return Reply(401, {"WWW-Authenticate": 'Basic realm="author"'})
             case _:
@@ -121,6 +125,19 @@ async def test_urls_are_tried_one_after_the_other(
         await copy(source, ONE, destination, tags=[ONE], foreign=True)
         assert await read(destination.fetch(image.blobs[1].descriptor)) == LAYER
     assert all("authorization" not in asked.headers for asked in author.asked)
+
+
+async def test_download_that_breaks_off_goes_on_where_it_was(registry: Running, author: Stub, made: Made) -> None:
+    image = made("/broken")
+    source = MemoryStore()
+    await put(image, source, "1")
+    async with Client(patience=Patience(first_wait=0.0)) as client:
+        destination = client.repository(Reference.parse(f"{registry.address}/to"))
+        await copy(source, ONE, destination, tags=[ONE], foreign=True)
+        assert await read(destination.fetch(image.blobs[1].descriptor)) == LAYER
+    ranges = [asked.headers.get("range") for asked in author.asked]
+    assert ranges[0] is None
+    assert ranges[1] not in {None, "bytes=0-"}
 
 
 async def test_layer_that_is_nowhere_is_told_with_what_was_wrong(registry: Running, made: Made) -> None:

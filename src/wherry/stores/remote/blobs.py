@@ -23,7 +23,7 @@ from wherry.stores.remote.session import Request, Session, exchange_of
 from wherry.stores.remote.transport import Answer
 from wherry.stores.verify import verified
 
-__all__ = ["exists", "fetch"]
+__all__ = ["body_of", "exists", "fetch"]
 
 _PARTIAL = 206
 _PROGRESS = 1024 * 1024
@@ -78,7 +78,7 @@ async def _going_on(
         try:
             async with session.open(_request(reference, blob, "GET", position)) as answer:
                 was_opened = True
-                async for piece in _body(answer, blob, position, place):
+                async for piece in body_of(answer, blob, position, place):
                     position += len(piece)
                     yield piece
                 if position < blob.size:
@@ -98,7 +98,8 @@ def _ended(answer: Answer, registry: str, problem: str) -> ConnectionFailed | Si
     return ConnectionFailed(problem, registry=registry) if answer.length is None else SizeMismatch(problem)
 
 
-def _body(answer: Answer, blob: Descriptor, offset: int, place: str) -> AsyncIterator[bytes]:
+def body_of(answer: Answer, blob: Descriptor, offset: int, place: str) -> AsyncIterator[bytes]:
+    """The bytes of a blob from `offset` on, of an answer that has them, or all; `place` is for messages."""
     if offset:
         return _rest(answer, blob, offset, place)
     if answer.length not in {None, blob.size}:

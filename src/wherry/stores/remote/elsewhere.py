@@ -1,23 +1,25 @@
 """Blobs from outside of registries: foreign layers, from the `urls` that their descriptors have.
 
-Nobody's credentials go there. What comes is believed only when it has the size and the digest of the descriptor; so plain HTTP
+Nobody's credentials go there. What breaks off goes on from the byte that it reached, like a download from a registry. What comes is believed only when it has the size and the digest of the descriptor; so plain HTTP
 will do. Spec: image-spec 1.1, descriptor.md, "urls".
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 from pyreqwest.http import Url
 
 from wherry.oci.descriptor import Descriptor
-from wherry.oci.errors import BlobUnknown, SizeMismatch, UnexpectedResponse
+from wherry.oci.errors import BlobUnknown, UnexpectedResponse, WherryError
+from wherry.stores.remote.blobs import body_of
+from wherry.stores.remote.retrying import Trying, is_worth_another_try
 from wherry.stores.remote.session import Direct, exchange_of
 from wherry.stores.remote.transport import Answer
 from wherry.stores.verify import verified
 
 __all__ = ["follow"]
 
-_OK = 200
+_OK, _PARTIAL = 200, 206
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _MOST_REDIRECTS = 10
 
@@ -30,21 +32,36 @@ async def follow(session: Direct, blob: Descriptor, url: str) -> AsyncIterator[b
         ContentMismatch: what is there is something else.
         Unreachable: nobody answers.
     """
-    async with _opened(session, blob, _checked(url, blob)) as answer:
-        if answer.length not in {None, blob.size}:
-            raise SizeMismatch(
-                f"{_shown(answer.url)}: blob {blob.digest} comes with {answer.length} bytes; its descriptor says {blob.size}"
-            )
-        async for piece in verified(_pieces(answer), blob, _shown(answer.url)):
+    pieces = _going_on(session, blob, _checked(url, blob))
+    async with aclosing(pieces):
+        async for piece in verified(pieces, blob, _shown(url)):
             yield piece
 
 
-@asynccontextmanager
-async def _opened(session: Direct, blob: Descriptor, url: Url) -> AsyncIterator[Answer]:
-    for _ in range(_MOST_REDIRECTS + 1):
-        answer = await session.get_elsewhere(url)
+async def _going_on(session: Direct, blob: Descriptor, url: Url) -> AsyncGenerator[bytes, None]:
+    position = 0
+    trying: Trying | None = None
+    while True:
         try:
-            if answer.status == _OK:
+            async with _opened(session, blob, url, position) as answer:
+                async for piece in body_of(answer, blob, position, f"{_shown(answer.url)}: blob {blob.digest}"):
+                    position += len(piece)
+                    yield piece
+        except WherryError as error:
+            if not is_worth_another_try(error, known=position > 0):
+                raise
+            trying = trying or session.trying()
+            await trying.after(error)
+        else:
+            return
+
+
+@asynccontextmanager
+async def _opened(session: Direct, blob: Descriptor, url: Url, offset: int) -> AsyncIterator[Answer]:
+    for _ in range(_MOST_REDIRECTS + 1):
+        answer = await session.get_elsewhere(url, offset)
+        try:
+            if answer.status == _OK or (offset and answer.status == _PARTIAL):
                 yield answer
                 return
             if answer.status not in _REDIRECTS:
@@ -81,8 +98,3 @@ def _checked(text: str, blob: Descriptor) -> Url:
 def _shown(url: str) -> str:
     """An URL without what may be secret in it."""
     return exchange_of("GET", url).url
-
-
-async def _pieces(answer: Answer) -> AsyncIterator[bytes]:
-    while (piece := await answer.read()) is not None:
-        yield piece

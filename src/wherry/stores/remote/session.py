@@ -372,14 +372,19 @@ class Direct:
             headers = dict(self.host.headers) | dict(headers)
         return await self._transport.send(method, str(url), headers, body, place=place, verify=verify, trust=trust)
 
-    async def get_elsewhere(self, url: Url) -> Answer:
-        """Send a GET to where somebody else says, without credentials; the caller closes the answer.
+    async def get_elsewhere(self, url: Url, offset: int = 0) -> Answer:
+        """Send a GET to where somebody else says, for what is there from `offset` on, without credentials.
+
+        The caller closes the answer.
 
         Raises:
             Unreachable: no answer came.
         """
         verify, trust = self._policy.verifies(url), self._trust_elsewhere(url)
-        return await self._transport.send("GET", str(url), {}, None, place=authority(url), verify=verify, trust=trust)
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        return await self._transport.send(
+            "GET", str(url), headers, None, place=authority(url), verify=verify, trust=trust
+        )
 
     def _trust_elsewhere(self, url: Url) -> Trust:
         """Storage and token servers often stand behind the authority of their registry; our own certificate is for it alone."""
