@@ -26,6 +26,7 @@ from wherry.oci.errors import (
     DigestMismatch,
     ManifestInvalid,
     ManifestUnknown,
+    NameUnknown,
     SizeMismatch,
     Unsupported,
 )
@@ -552,3 +553,45 @@ async def test_media_type_of_a_child_is_the_one_that_its_index_gives(tmp_path: P
     destination = RecordingStore()
     await copy(layout, ONE, destination, tags=[ONE])
     assert (await destination.manifest(child.digest)).media_type == OCI_MANIFEST
+
+
+async def test_hole_at_a_registry_that_answers_as_if_there_were_no_repository_is_named_too() -> None:
+    class Odd(RecordingStore):
+        """Says NAME_UNKNOWN for a manifest that it does not have."""
+
+        async def manifest(self, name: Tag | Digest) -> Manifest:
+            try:
+                return await super().manifest(name)
+            except ManifestUnknown as error:
+                raise NameUnknown(error.message) from error
+
+    source = Odd()
+    await put(MULTI, source, "1")
+    await source.delete(MULTI.children[1].digest)
+    destination = RecordingStore()
+    with pytest.raises(NameUnknown) as caught:
+        await copy(source, ONE, destination, tags=[ONE])
+    assert "holes" in (caught.value.hint or "")
+    assert destination.pushed == []
+
+
+async def test_second_look_counts_each_blob_once() -> None:
+    class Minding(RecordingStore):
+        """Refuses an index while an image below it is not whole."""
+
+        async def push_manifest(self, manifest: Manifest, *tags: Tag) -> None:
+            for child in manifest.view.manifests:
+                self._check_whole(await self.manifest(child.digest))
+            await super().push_manifest(manifest, *tags)
+
+    source, destination = await holding(MULTI, "1"), Minding()
+    there, missing = MULTI.children
+    await put(there, destination)
+    lost = there.blobs[2].descriptor
+    del destination._blobs[lost.digest]
+    destination.forget()
+    copied = await copy(source, ONE, destination, tags=[ONE])
+    own = {blob.descriptor.digest for blob in missing.blobs} - {BASE.descriptor.digest}
+    assert copied.moved.blobs == len(own) + 1
+    assert copied.moved.blobs + copied.skipped.blobs == len(MULTI.all_blobs())
+    await everything_is_in(destination, MULTI)
