@@ -12,7 +12,8 @@ from wherry.cli.surroundings import host_files
 from wherry.cli.tables import printable
 from wherry.oci.reference import Reference
 from wherry.stores.locations import parse_registry
-from wherry.stores.remote.examination import Finding, examine
+from wherry.stores.remote.examination import examine
+from wherry.stores.remote.finding import Finding
 from wherry.stores.remote.proxies import Proxies
 
 __all__ = ["doctor"]

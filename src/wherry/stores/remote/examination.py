@@ -7,67 +7,27 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from msgspec import Struct, field
 from pyreqwest.http import Url
 
-from wherry.oci.document import NotJSON, decode, list_at
-from wherry.oci.errors import (
-    Denied,
-    NotFound,
-    RegistryError,
-    TimedOut,
-    TLSFailed,
-    TooManyRequests,
-    Unavailable,
-    Unsupported,
-    WherryError,
-)
-from wherry.oci.reference import Reference, Tag
-from wherry.oci.wire.limits import RateLimit
+from wherry.oci.errors import RegistryError, TLSFailed, WherryError
+from wherry.oci.reference import Reference
+from wherry.stores.remote.abilities import abilities, catalogue, uploads
 from wherry.stores.remote.client import Client
+from wherry.stores.remote.finding import Finding, State
 from wherry.stores.remote.handshake import Shown, shake_hands
 from wherry.stores.remote.hosts import API, Endpoint, Hosts, Route
 from wherry.stores.remote.proxies import Proxies
 from wherry.stores.remote.reach import authority, is_loopback
-from wherry.stores.remote.routed import at
-from wherry.stores.remote.scopes import CATALOGUE, NOTHING, Scopes, pull
+from wherry.stores.remote.scopes import NOTHING, Scopes, pull
 from wherry.stores.remote.session import Direct, Greeting, Request
-from wherry.stores.remote.transport import Answer
 
-__all__ = ["Finding", "State", "examine"]
-
-State = Literal["ok", "note", "unknown", "broken"]
+__all__ = ["examine"]
 
 _PATIENCE = 10.0  # seconds
 _SOON = 14  # days
-_OK, _UNAUTHORIZED, _NOT_FOUND = 200, 401, 404
-_NO_SUCH = "sha256:" + "0" * 64
-_LARGEST = 8 * 1024 * 1024  # bytes of a list
-
-
-class Finding(Struct, frozen=True):
-    """`about` is the step; `text` says what was found, `hint` what to do about what is broken, `facts` the same to programs."""
-
-    about: str
-    state: State
-    text: str
-    hint: str | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def failure(cls, about: str, error: WherryError, **facts: Any) -> "Finding":
-        return cls(about, "broken", str(error), error.hint or _next_step(error), facts)
-
-
-def _next_step(error: WherryError) -> str:
-    """What to do about an error that does not know it."""
-    if isinstance(error, Unavailable | TimedOut):
-        return "try again later; who runs the registry sees more in its log"
-    if isinstance(error, Denied):
-        return "another user may be allowed to (`wherry login`), or whoever runs the registry can allow it"
-    return "show this line to who runs the registry"
+_OK, _UNAUTHORIZED = 200, 401
 
 
 async def examine(
@@ -100,13 +60,13 @@ async def examine(
         if finding.state == "broken":
             return
     if reference is not None:
-        async for finding in _abilities(session, route.home, reference):
+        async for finding in abilities(session, route.home, reference):
             if finding.about == "repository" and finding.state == "broken" and any(working):
                 hint = "what is read is asked of the mirrors first, and may be there"
                 finding = Finding(finding.about, "note", finding.text, hint, finding.facts)  # noqa: PLW2901  # milder
             yield finding
-    yield await _catalogue(session)
-    yield _uploads(session)
+    yield await catalogue(session)
+    yield uploads(session)
 
 
 def _route(registry: str, route: Route) -> Finding:
@@ -282,111 +242,3 @@ async def _authorised(session: Direct, scopes: Scopes) -> AsyncIterator[Finding]
         return
     needs = f", for {' '.join(scopes.texts())}" if scopes.grants and is_bearer else ""
     yield Finding("authorisation", "ok", f"{wants}{needs}: accepted", facts=facts)
-
-
-async def _abilities(session: Direct, home: Endpoint, reference: Reference) -> AsyncIterator[Finding]:
-    """What can be learnt of a repository without writing to it."""
-    name = reference.repository
-    tag = reference.tag
-    place = reference.context
-
-    def request(method: str, path: str, *expected: int) -> Request:
-        return at(
-            home,
-            name,
-            Request(method, f"{API}/{name}/{path}", place, pull(name), expected=(_OK, *expected), patient=False),
-        )
-
-    try:
-        answer, body = await session.ask(request("GET", "tags/list?n=1"), limit=_LARGEST)
-    except WherryError as error:
-        error.hint = error.hint or ("check the name; a push would make it" if isinstance(error, NotFound) else None)
-        yield Finding.failure("repository", error)
-        if not isinstance(error, NotFound | Unsupported) or tag is None:
-            return
-    else:
-        tags = _tags(body)
-        yield Finding("repository", "ok", "it is there, and may be read", facts={"tags": bool(tags)})
-        yield _pages(answer, tags)
-        tag = tag or next(iter(tags), None)
-    if tag is not None:
-        yield await _head(session, request("HEAD", f"manifests/{tag}"))
-        yield _rate_limit(session.pace.rate_limit)
-    yield await _referrers(session, request("GET", f"referrers/{_NO_SUCH}", _NOT_FOUND))
-
-
-def _tags(body: bytes) -> list[Tag]:
-    try:
-        return [Tag(each) for each in list_at(decode(body), "tags") or []]
-    except (NotJSON, WherryError, AttributeError, TypeError):
-        return []
-
-
-def _pages(answer: Answer, tags: list[Tag]) -> Finding:
-    is_paged = bool(answer.headers("Link"))
-    if len(tags) > 1 and not is_paged:
-        return Finding("pages", "note", f"n=1 was asked for, and all {len(tags)} tags came", facts={"honoursN": False})
-    if is_paged:
-        return Finding("pages", "ok", "lists come in pages of the size that is asked for", facts={"honoursN": True})
-    return Finding("pages", "unknown", "there are too few tags to tell", facts={"honoursN": None})
-
-
-async def _head(session: Direct, request: Request) -> Finding:
-    try:
-        answer, _ = await session.ask(request)
-    except TooManyRequests as error:
-        return Finding.failure("head", error)
-    except WherryError as error:
-        return Finding(
-            "head", "note", f"HEAD is refused, so GET is used, which costs more: {error}", facts={"head": False}
-        )
-    digest = answer.header("Docker-Content-Digest")
-    if digest is None:
-        return Finding(
-            "head", "note", "HEAD comes without a digest, so GET is used, which costs more", facts={"head": False}
-        )
-    return Finding("head", "ok", f"HEAD tells the digest ({digest})", facts={"head": True})
-
-
-def _rate_limit(limit: RateLimit | None) -> Finding:
-    if limit is None:
-        return Finding("rate-limit", "ok", "none is told", facts={"limit": None, "remaining": None, "window": None})
-    facts = {"limit": limit.limit, "remaining": limit.remaining, "window": limit.window}
-    window = f" in {limit.window:g} s" if limit.window else ""
-    text = f"{limit.remaining} of {limit.limit} pulls left{window}"
-    return Finding("rate-limit", "ok" if limit.remaining else "note", text, facts=facts)
-
-
-async def _referrers(session: Direct, request: Request) -> Finding:
-    try:
-        answer, _ = await session.ask(request, limit=_LARGEST)
-    except WherryError as error:
-        return Finding("referrers", "note", f"the referrers API does not work: {error}", facts={"referrers": None})
-    if answer.status == _OK:
-        return Finding("referrers", "ok", "it has the referrers API", facts={"referrers": True})
-    text = "it has no referrers API: signatures and the like are listed under a tag (sha256-…)"
-    return Finding("referrers", "note", text, facts={"referrers": False})
-
-
-async def _catalogue(session: Direct) -> Finding:
-    request = Request("GET", f"{session.host.api}/_catalog?n=1", session.registry, CATALOGUE, patient=False)
-    try:
-        await session.ask(request, limit=_LARGEST)
-    except WherryError:
-        return Finding("catalogue", "note", "it does not list its repositories (to us)", facts={"catalogue": False})
-    return Finding("catalogue", "ok", "it lists its repositories", facts={"catalogue": True})
-
-
-def _uploads(session: Direct) -> Finding:
-    learnt = session.learnt
-    known = {
-        "single POST": learnt.single_post,
-        "PUT of any size": learnt.whole_put,
-    }
-    facts = {"singlePost": learnt.single_post, "wholePut": learnt.whole_put}
-    said = [f"{name}: {'yes' if can else 'no'}" for name, can in known.items() if can is not None]
-    if said:
-        return Finding("uploads", "ok", f"as it was met: {', '.join(said)}", facts=facts)
-    return Finding(
-        "uploads", "unknown", "mounts, single POST and chunks show only when something is pushed", facts=facts
-    )
