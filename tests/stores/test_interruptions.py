@@ -157,6 +157,13 @@ def files_up_to(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("opened", STORES)
+def test_disk_that_is_full_is_told_with_its_folder(tmp_path: Path, opened: Opened) -> None:
+    with files_up_to(100), pytest.raises(OSError, match="File too large") as caught:
+        asyncio.run(copied_to(opened(tmp_path), NEW, "new"))
+    assert caught.value.filename == str(tmp_path)
+
+
+@pytest.mark.parametrize("opened", STORES)
 def test_disk_that_is_full_at_any_byte_leaves_what_is_whole(tmp_path: Path, opened: Opened) -> None:
     asyncio.run(put(OLD, opened(tmp_path), "old"))
     failures = 0

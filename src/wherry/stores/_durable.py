@@ -135,6 +135,9 @@ class DurableFile:
                 if self._abandoned:
                     raise StoreError(f"{self._path}: nothing is written any more, after something else has failed")
                 yield
+        except OSError as error:
+            error.filename = str(self._folder)  # the file's own name says nothing to anybody, and a full disk says none
+            raise
         finally:
             if self._abandoned:
                 self.abandon()
