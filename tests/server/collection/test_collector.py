@@ -8,6 +8,7 @@ from tests.server.asking import an_image, an_index, ask, digest_of, push_blob, p
 from tests.server.clock import DAY, HOUR
 from wherry.server.metadata.reviews import Kind
 from wherry.server.policy import Policy
+from wherry.server.registry import Registry
 from wherry.server.running import running
 
 
@@ -195,6 +196,34 @@ class TestUntagged:
         clock.later(HOUR)
         assert (await collect(server)).manifests == 0
         assert (await put(server, "a", "t", an_index(child))).status == 201
+
+    async def test_the_time_begins_anew_for_what_had_a_tag_or_an_index_in_between(self, server, clock):
+        manifest, digest = await push_image(server, "a", "t", b"layer")
+        await ask(server, "DELETE", "/v2/a/manifests/t")
+        for give in ("tag", "index"):
+            clock.later(6 * DAY)
+            added = manifest if give == "tag" else an_index(manifest)
+            await put(server, "a", "again", added)
+            await ask(server, "DELETE", f"/v2/a/manifests/{'again' if give == 'tag' else digest_of(added)}")
+        clock.later(6 * DAY)
+        await collect(server)
+        assert await has(server, "a", digest)
+
+    async def test_the_policy_of_one_process_is_not_that_of_another(self, tmp_path, clock):
+        """`wherry admin gc --delete-untagged-after` now and then, beside a server that keeps everything."""
+        data = tmp_path / "other"
+        policy = Policy(delete_untagged_after=7 * DAY)
+        async with running(data=data, clock=clock) as server:
+            _, digest = await push_image(server, "a", "t", b"layer")
+            await ask(server, "DELETE", "/v2/a/manifests/t")
+            admin = Registry.open(data, policy, served=True, clock=clock)
+            for day in range(9):
+                assert await has(server, "a", digest) == (day < 8)
+                await collect(server)
+                await admin.collector.reviews.ask_for_untagged()
+                await admin.collector.collect()
+                clock.later(DAY + 60)
+            await admin.close()
 
     async def test_the_policy_holds_for_what_was_untagged_before_it(self, tmp_path, clock):
         data = tmp_path / "other"

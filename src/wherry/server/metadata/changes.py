@@ -29,6 +29,7 @@ from wherry.server.metadata.schema import (
     packed,
     repositories,
     repository_blobs,
+    reviews,
     tags,
     unpacked,
     uploads,
@@ -124,6 +125,7 @@ def push_manifest(connection: Connection, at: Moment, repository: str, push: Pus
     _check_condition(connection, repository_id, push)
     _check_needs(connection, repository_id, push.needs, repository)
     manifest_id = _store_manifest(connection, at, repository_id, push)
+    _forget_untagged(connection, repository_id, push)
     if at.untagged is not None:
         _review_untagged(connection, at, repository_id, manifest_id, push)
     for tag in push.tags:
@@ -219,6 +221,16 @@ def _link(connection: Connection, at: Moment, repository_id: int, digest: Digest
         linked.on_conflict_do_update(index_elements=["repository_id", "blob_id"], set_={"leased": longer})
     )
     ask(connection, Kind.LINK, repository_id, packed(digest), at.leased)
+
+
+def _forget_untagged(connection: Connection, repository_id: int, push: Push) -> None:
+    """What a push gives a tag or a parent: should it lose them again, its time begins anew."""
+    found = {packed(need.descriptor.digest) for need in push.needs if need.role is Role.CHILD}
+    if push.tags:
+        found.add(packed(push.manifest.digest))
+    for some in _batches(found):
+        waiting = (reviews.c.kind == Kind.MANIFEST.value) & (reviews.c.repository_id == repository_id)
+        connection.execute(delete(reviews).where(waiting, reviews.c.digest.in_(some)))
 
 
 def _review_untagged(connection: Connection, at: Moment, repository_id: int, manifest_id: int, push: Push) -> None:

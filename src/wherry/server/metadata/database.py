@@ -1,14 +1,8 @@
 """One SQLite file in WAL mode, opened: a connection to read, and a thread that writes.
 
 Reads run where they are called, on the event loop, on a connection of their own: with WAL they wait for nobody.
-
-Whether somebody has committed is seen in the first bytes of the WAL index, which every connection of every process
-shares in memory: SQLite itself compares them when a read begins (https://sqlite.org/walformat.html, 2.1). To look costs
-a tenth of a microsecond, where `PRAGMA data_version` takes 2 to 5; and it is as exact, whichever process commits, and
-whenever one dies.
 """
 
-import mmap
 import os
 import sqlite3
 import time
@@ -21,6 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from wherry.oci.errors import StoreError
 from wherry.server.metadata.migrations import check_version, migrate
+from wherry.server.metadata.wal_index import WalIndex
 from wherry.server.metadata.writer import Writer
 from wherry.server.points import Reached, pass_by
 
@@ -30,7 +25,6 @@ Clock = Callable[[], float]
 """Seconds since the epoch."""
 
 _BUSY = 10_000  # milliseconds to wait for another process that writes
-_INDEX_HEADER = 96  # bytes: two copies of what changes with each commit
 
 
 class Database:
@@ -44,9 +38,8 @@ class Database:
         self.reader.execute("PRAGMA query_only=ON")
         self.writer = Writer(engine, durable=durable, reached=reached)
         self.reader.execute("SELECT 1 FROM alembic_version").fetchone()  # the first read maps the WAL index
-        # Kept open to the end: who closes a file gives up all POSIX locks that this process has on it, SQLite's too.
-        self._index_file = os.open(f"{path}-shm", os.O_RDONLY | os.O_CLOEXEC)
-        self._index = mmap.mmap(self._index_file, _INDEX_HEADER, prot=mmap.PROT_READ)
+        self._index = WalIndex(path)
+        self.version = self._index.version
 
     @classmethod
     def open(
@@ -65,17 +58,12 @@ class Database:
         (check_version if served else migrate)(engine)
         return cls(path, engine, durable=durable, clock=clock, reached=reached)
 
-    def version(self) -> bytes:
-        """What changes with every commit, by whomever; take it before the read that it is kept for."""
-        return self._index[:_INDEX_HEADER]
-
     async def close(self) -> None:
         """Finish what was begun, and let go of the file."""
         await self.writer.close()
         self.reader.close()
         self.engine.dispose()
         self._index.close()
-        os.close(self._index_file)
 
 
 def prepare(driver: sqlite3.Connection, _: ConnectionPoolEntry) -> None:

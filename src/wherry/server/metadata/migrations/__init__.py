@@ -15,6 +15,9 @@ from wherry.oci.errors import StoreError
 __all__ = ["check_version", "migrate"]
 
 
+HEAD = "head"
+"""The newest step, in Alembic's words."""
+
 _one_at_a_time = Lock()  # Alembic keeps the migration that runs in a global
 
 
@@ -31,7 +34,7 @@ def migrate(engine: Engine) -> None:
             _check(connection)
             configuration = _configuration()
             configuration.attributes["connection"] = connection
-            command.upgrade(configuration, "head")
+            command.upgrade(configuration, HEAD)
             connection.commit()
     except CommandError as error:
         raise StoreError(f"{place} was made by a newer wherry ({error})", hint="upgrade wherry") from error
