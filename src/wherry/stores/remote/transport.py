@@ -8,8 +8,10 @@ measured here instead: from the last byte that was handed over, or asked for.
 """
 
 import asyncio
+import atexit
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Protocol
@@ -31,7 +33,7 @@ from wherry.stores.remote.reach import authority
 from wherry.stores.remote.retrying import WALL_CLOCK, Clock
 from wherry.stores.remote.trust import SYSTEM, Trust
 
-__all__ = ["PIECE", "Answer", "Body", "Transport"]
+__all__ = ["PIECE", "Answer", "Body", "Transport", "let_go"]
 
 PIECE = 512 * 1024
 """How many bytes of a body travel as one piece, where the connection is quick."""
@@ -154,7 +156,6 @@ class Transport:
         self._silence = silence
         self._proxies = proxies
         self._pools: dict[tuple[bool, Trust, str], Pool] = {}
-        self._has_streamed = False
         self._read = None if limit_rate is None else Bucket(limit_rate, clock)
         self._sent = None if limit_rate is None else Bucket(limit_rate, clock)
 
@@ -181,13 +182,16 @@ class Transport:
         """
         proxy = self._proxies.for_url(Url(url))
         via = place if proxy is None else f"{place}, by way of the proxy {authority(proxy)}"
+        if proxy is None and url.startswith("http://"):
+            verify, trust = False, SYSTEM  # reading the system's certificates takes 7 ms, and nobody shows one here
         builder = self._pool(verify=verify, trust=trust, proxy=proxy).request(method, url).headers(headers)
         patience = asyncio.timeout(self._silence)
         if isinstance(body, bytes):
             # also where it is 0, which pyreqwest leaves out and proxies answer with 411
             builder = builder.header("Content-Length", str(len(body))).body_bytes(body)
         elif body is not None:
-            self._has_streamed = True
+            atexit.unregister(let_go)
+            atexit.register(let_go)
             builder = builder.header("Content-Length", str(body.size))
             builder = builder.body_stream(_patiently(body.pieces(), patience, self._silence, self._sent))
         request = builder.build_streamed()
@@ -240,6 +244,11 @@ class Transport:
         while self._pools:
             await self._pools.popitem()[1].close()
         await _threads_left()
+
+
+def let_go() -> None:
+    """Give the library's threads a moment before the interpreter is taken down."""
+    time.sleep(_LETTING_GO)
 
 
 async def _threads_left() -> None:
