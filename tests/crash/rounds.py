@@ -37,7 +37,7 @@ from wherry.server.running import running
 WRITERS = 3
 STEP = 7.0  # seconds that the clock moves between two looks of the collector
 FRESH = 12  # rounds until a new registry is taken, because an old one takes long to check
-MOST = 15  # notes that clients make before the kill, and at most so many seconds more:
+MOST = 10  # notes that clients make before the kill, and at most so many seconds more:
 LONGEST = 0.01
 TOO_LONG = 60.0  # seconds for a round
 
@@ -193,12 +193,12 @@ def _lines(read: int, pid: int, moment: Moment | None) -> Iterator[str]:
 
 
 def all_points(folder: Path, rounds: int, seed: int, *, socket: bool) -> int:
-    """Die at each point, `rounds` times, a few arrivals later each time."""
+    """Die at each point, `rounds` times, one arrival later each time."""
     promises = Promises()
     how: dict[str, Any] = {"folder": folder, "socket": socket, "durability": Durability.FULL}
     for point in Point:
         for number in range(rounds):
-            killer = Killer(point, 1 + 3 * number)
+            killer = Killer(point, 1 + number)
             seed += 1
             one_round(promises, moment=None, seed=seed, killer=killer, work=True, **how)
     one_round(promises, moment=None, seed=seed, killer=pass_by, work=False, **how)
