@@ -42,7 +42,8 @@ class Check:
         self._size += len(piece)
         if self._size > self._blob.size:
             raise SizeMismatch(
-                f"{self._place}: blob {self._blob.digest} is longer than the {self._blob.size} bytes of its descriptor"
+                f"{self._place}: blob {self._blob.digest} is longer than the {self._blob.size} bytes of its descriptor",
+                hint="the content is not what its descriptor says where it was read: do not use it",
             )
 
     def finish(self) -> None:

@@ -26,6 +26,7 @@ from wherry.stores.verify import verified
 __all__ = ["body_of", "exists", "fetch"]
 
 _PARTIAL = 206
+_LIE = "the registry, or something between here and there, sends other content than was asked for: do not use it"
 _PROGRESS = 1024 * 1024
 """Bytes after which a download has got on, so that its patience begins anew."""
 _NO_HEAD = frozenset((400, 405, 501))
@@ -95,7 +96,7 @@ async def _going_on(
 
 def _ended(answer: Answer, registry: str, problem: str) -> ConnectionFailed | SizeMismatch:
     """The error for a body that is too short: without a length, a server that goes away looks like one that has ended."""
-    return ConnectionFailed(problem, registry=registry) if answer.length is None else SizeMismatch(problem)
+    return ConnectionFailed(problem, registry=registry) if answer.length is None else SizeMismatch(problem, hint=_LIE)
 
 
 def body_of(answer: Answer, blob: Descriptor, offset: int, place: str) -> AsyncIterator[bytes]:
@@ -103,7 +104,7 @@ def body_of(answer: Answer, blob: Descriptor, offset: int, place: str) -> AsyncI
     if offset:
         return _rest(answer, blob, offset, place)
     if answer.length not in {None, blob.size}:
-        raise SizeMismatch(f"{place} comes with {answer.length} bytes; its descriptor says {blob.size}")
+        raise SizeMismatch(f"{place} comes with {answer.length} bytes; its descriptor says {blob.size}", hint=_LIE)
     return _pieces(answer)
 
 

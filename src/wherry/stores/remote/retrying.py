@@ -34,6 +34,7 @@ __all__ = ["WALL_CLOCK", "Clock", "Patience", "Trying", "asked_to_wait", "is_wor
 
 _TIMEOUT, _TOO_MANY, _SERVER_ERROR = 408, 429, 500
 _CANNOT = frozenset((501, 505))
+_NEXT = "try again later: what has arrived is not sent again"
 
 
 class Clock(Protocol):
@@ -134,6 +135,8 @@ class Trying:
             spent = self._clock.now() - self._began
             is_over = self._tries >= self._patience.tries or spent + state.upcoming_sleep > self._patience.deadline
             error.is_final = is_over
+            if is_over:
+                error.hint = error.hint or _NEXT
             if is_over and self._tries > 1:
                 error.message += f" (tried {self._tries} times in {spent:.0f} s)"
             return is_over

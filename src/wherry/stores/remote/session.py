@@ -232,6 +232,8 @@ class Direct:
                 return await attempt(request)
             except (RegistryError, Unreachable) as error:
                 self.pace.hold(error)
+                if isinstance(error, Unreachable) and self._way is not None:
+                    error.message = _placed(error.message, self.registry, request.place)
                 is_head = request.method == "HEAD" and isinstance(error, Unavailable)  # who asks tries GET instead
                 if not request.patient or request.is_streamed or is_head or not self.is_worth_another_try(error):
                     raise
@@ -255,6 +257,7 @@ class Direct:
         if body is None:
             raise UnexpectedResponse(
                 f"{request.place}: the answer is longer than {limit} bytes",
+                hint="something else than a registry may answer there: check the host name and the port",
                 request=exchange_of(request.method, answer.url),
                 status=answer.status,
             )
@@ -479,6 +482,13 @@ def _is_registrys(answer: Answer) -> bool:
     """Whether an answer without a body comes from a registry that understood the question."""
     content_type = answer.header("Content-Type") or ""
     return answer.header("Docker-Distribution-Api-Version") is not None or "json" in content_type.lower()
+
+
+def _placed(message: str, registry: str, place: str) -> str:
+    """Words about a registry as words about what was asked of it."""
+    if place in message:
+        return message
+    return place + message.removeprefix(registry) if message.startswith(f"{registry}: ") else f"{place}: {message}"
 
 
 def _said(words: str | None) -> str:
