@@ -14,7 +14,9 @@ __all__ = ["ALIASES", "COMMANDS", "root", "run"]
 
 COMMANDS = {
     "admin": Place("wherry.cli.admin:admin", "Look after a registry's folder: collect, check, repair."),
+    "config": Place("wherry.cli.config:config", "Print the config of an image."),
     "copy": Place("wherry.cli.copy:copy", "Copy an image, whole, from one place to another."),
+    "digest": Place("wherry.cli.digest:digest", "Print the digest of what a reference leads to."),
     "doctor": Place("wherry.cli.doctor:doctor", "Show the way to a registry, and what is wrong with it."),
     "index": Place("wherry.cli.index:index", "Assemble an index in one step, and change one in place."),
     "inspect": Place("wherry.cli.inspect:inspect", "Show what a reference leads to: platforms, sizes, digests."),
@@ -24,6 +26,7 @@ COMMANDS = {
     "manifest": Place("wherry.cli.manifest:manifest", "Assemble multi-platform images, as `docker manifest` does."),
     "ratelimit": Place("wherry.cli.ratelimit:ratelimit", "Show how many pulls a registry still allows."),
     "serve": Place("wherry.cli.serve:serve", "Run a registry.", extra="server"),
+    "tag": Place("wherry.cli.tag:tag", "Put more tags on an image that is there."),
 }
 
 ALIASES = {"cp": "copy"}
