@@ -270,3 +270,15 @@ async def test_one_process_collects_at_a_time(server, clock):
     clock.later(120)
     assert await reviews.claim("job", "two", 60)
     assert not await reviews.claim("job", "one", 60)
+
+
+async def test_a_server_that_ends_leaves_the_work_to_the_next_one(tmp_path, clock):
+    async with running(data=tmp_path, clock=clock, policy=Policy(collect_every=0.01)) as first:
+        reviews = first.registry.collector.reviews
+        while await reviews.claim("collection", "somebody else", 60):  # until its collector has begun
+            await reviews.claim("collection", "somebody else", -1)
+    registry = Registry.open(tmp_path, Policy(), clock=clock)
+    try:
+        assert await registry.collector.reviews.claim("collection", "the next one", 60)
+    finally:
+        await registry.close()

@@ -50,6 +50,12 @@ class Collector:
 
     async def run(self, rest: float) -> None:
         """Collect for ever, with a rest of so many seconds whenever nothing is due. One process of many does it at a time."""
+        try:
+            await self._go_on(rest)
+        finally:
+            await self.reviews.claim("collection", self._name, -1)  # whoever comes next need not wait for ours to run out
+
+    async def _go_on(self, rest: float) -> None:
         asked = False
         while True:
             try:
