@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from wherry.oci.descriptor import Descriptor
-from wherry.ops._plan import embedded
+from wherry.ops._embedded import embedded
 from wherry.ops.progress import Passed, Progress
 from wherry.stores.protocol import Source
 

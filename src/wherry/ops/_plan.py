@@ -17,6 +17,7 @@ from wherry.oci.manifest import Manifest, successors
 from wherry.oci.mediatype import OCTET_STREAM, Kind, kind_of
 from wherry.oci.reference import Tag
 from wherry.ops._each import each
+from wherry.ops._embedded import embedded
 from wherry.ops._run import SMALL_REQUESTS, Run
 from wherry.stores.protocol import Source, Store
 from wherry.stores.verify import verified_manifest
@@ -223,17 +224,6 @@ class Walk:
                 continue
             # What stands among layers is a blob even where its media type is a manifest's.
             self._blobs[blob.digest] = replace(blob, media_type=OCTET_STREAM) if blob.is_manifest else blob
-
-
-def embedded(descriptor: Descriptor) -> bytes | None:
-    """The content that a descriptor carries in its `data`, if that is what its digest says.
-
-    Spec: image-spec 1.1, descriptor.md, "data": it must be verified before use.
-    """
-    data = descriptor.data
-    if data is None or len(data) != descriptor.size or not descriptor.digest.matches(data):
-        return None
-    return data
 
 
 def refuse_schema1(descriptor: Descriptor) -> None:

@@ -14,12 +14,12 @@ from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import DOCKER_CONFIG, OCI_CONFIG, Kind
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference
+from wherry.ops._configs import read_config
 from wherry.ops._each import each
 from wherry.stores.protocol import Source
 
 __all__ = ["children", "config_platform", "flattened", "image_alone", "image_or_bare", "is_artifact", "lookup"]
 
-LARGEST_CONFIG = 8 * 1024 * 1024
 JOBS = 8
 
 
@@ -89,7 +89,7 @@ async def config_platform(reference: Reference | str, manifest: Manifest, source
     if config is None:
         return Platform()
     try:
-        return ImageConfig.parse(await _content(config, source)).platform
+        return ImageConfig.parse(await read_config(source, config)).platform
     except BlobUnknown as error:
         raise BlobUnknown(
             f"{reference}: its config {config.digest} is not in the repository",
@@ -127,11 +127,3 @@ async def _child(reference: Reference, child: Descriptor, source: Source) -> Dra
     if child.platform is None and manifest.kind is Kind.IMAGE and not is_artifact(manifest):
         described = replace(child, platform=await config_platform(name, manifest, source))
     return DraftImage(str(name), described, manifest)
-
-
-async def _content(blob: Descriptor, source: Source) -> bytes:
-    if blob.data is not None and blob.digest.matches(blob.data):
-        return blob.data
-    if blob.size > LARGEST_CONFIG:
-        raise ManifestInvalid(f"a config of {blob.size} bytes is none")
-    return b"".join([piece async for piece in source.fetch(blob)])

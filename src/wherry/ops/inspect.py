@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from wherry.oci.config import ImageConfig
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.errors import ContentMismatch, ManifestInvalid, RegistryError, StoreError
+from wherry.oci.errors import ContentMismatch, RegistryError, StoreError
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import DOCKER_CONFIG, OCI_CONFIG
 from wherry.oci.reference import Tag
-from wherry.ops._plan import embedded
+from wherry.ops._configs import read_config
 from wherry.stores.protocol import Source
 
 __all__ = ["Child", "Inspection", "inspect"]
-
-LARGEST_CONFIG = 8 * 1024 * 1024
-"""Bytes of a config that are read; larger ones are no configs."""
 
 _REFERENCE_TYPE = "vnd.docker.reference.type"
 _REFERENCE_DIGEST = "vnd.docker.reference.digest"
@@ -56,7 +53,7 @@ async def inspect(source: Source, name: Tag | Digest) -> Inspection:
     if view.config is None or view.config.media_type not in {OCI_CONFIG, DOCKER_CONFIG}:
         return Inspection(manifest, children=_with_attestations(view.manifests))
     try:
-        return Inspection(manifest, config=ImageConfig.parse(await _content(source, view.config)))
+        return Inspection(manifest, config=ImageConfig.parse(await read_config(source, view.config)))
     except (RegistryError, ContentMismatch, StoreError) as error:
         return Inspection(manifest, problem=str(error))
 
@@ -79,12 +76,3 @@ def _attested(entry: Descriptor) -> str | None:
     """The digest of what an entry attests to, as it is written there; None if it is no attestation."""
     annotations = entry.annotations or {}
     return annotations.get(_REFERENCE_DIGEST) if annotations.get(_REFERENCE_TYPE) == _ATTESTATION else None
-
-
-async def _content(source: Source, config: Descriptor) -> bytes:
-    data = embedded(config)
-    if data is not None:
-        return data
-    if config.size > LARGEST_CONFIG:
-        raise ManifestInvalid(f"the config has {config.size} bytes, and more than {LARGEST_CONFIG} are not read")
-    return b"".join([piece async for piece in source.fetch(config)])

@@ -10,14 +10,11 @@ from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import Kind
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Tag
-from wherry.ops._plan import embedded
+from wherry.ops._configs import read_config
 from wherry.ops.selection import select, unwrapped
 from wherry.stores.protocol import Source
 
-__all__ = ["LARGEST_CONFIG", "config_of", "described"]
-
-LARGEST_CONFIG = 8 * 1024 * 1024
-"""Bytes of a config that are read; larger ones are no configs."""
+__all__ = ["config_of", "described"]
 
 
 async def described(source: Source, name: Tag | Digest, *, platform: Platform | None = None) -> Descriptor:
@@ -53,22 +50,13 @@ async def config_of(
             f"{manifest.digest} has no config: it is {manifest.media_type}",
             hint=f"`wherry inspect --raw` with @{manifest.digest} shows all that it says",
         )
-    return await _content(source, config)
+    try:
+        return await read_config(source, config)
+    except BlobUnknown as error:
+        error.hint = error.hint or "push the image again: it is not whole"
+        raise
 
 
 async def _image(source: Source, manifest: Manifest, platform: Platform) -> Descriptor:
     selection = await select(source, manifest, (platform,))
     return unwrapped(selection) if manifest.kind is Kind.INDEX else manifest.descriptor
-
-
-async def _content(source: Source, config: Descriptor) -> bytes:
-    data = embedded(config)
-    if data is not None:
-        return data
-    if config.size > LARGEST_CONFIG:
-        raise ManifestInvalid(f"a config of {config.size} bytes is none: more than {LARGEST_CONFIG} are not read")
-    try:
-        return b"".join([piece async for piece in source.fetch(config)])
-    except BlobUnknown as error:
-        error.hint = error.hint or "push the image again: it is not whole"
-        raise
