@@ -121,7 +121,7 @@ async def _check_image(source: Source, manifest: Manifest, platforms: Collection
         what = f"an image for {found[0]}" if found else "one manifest that states no platform"
         raise ManifestUnknown(
             f"{manifest.digest} is {what}, not for {_listed(platforms)}",
-            hint="without --platform it is copied as it is",
+            hint="without --platform it is taken as it is",
         )
 
 
