@@ -53,7 +53,9 @@ class Collector:
         try:
             await self._go_on(rest)
         finally:
-            await self.reviews.claim("collection", self._name, -1)  # whoever comes next need not wait for ours to run out
+            await self.reviews.claim(
+                "collection", self._name, -1
+            )  # whoever comes next need not wait for ours to run out
 
     async def _go_on(self, rest: float) -> None:
         asked = False
