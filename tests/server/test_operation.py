@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server.asking import ask, begin, digest_of, push_blob, push_image
 from wherry.server.access_log import shown_path
+from wherry.server.listening import Patience
 from wherry.server.routes import Endpoint
 from wherry.server.running import Running, running
 from wherry.server.traffic import Number, Traffic, shared_numbers
@@ -61,7 +62,7 @@ async def test_pushes_to_a_folder_that_is_gone_are_503_and_logged_once(registry,
 
 async def test_a_registry_that_is_about_to_stop_says_so_at_once_and_answers_on():
     async with AsyncExitStack() as stack:
-        registry = await stack.enter_async_context(running(data=None, delay=60))
+        registry = await stack.enter_async_context(running(data=None, ending=Patience(10, delay=60)))
         await push_image(registry, "a", "t")
         ending = asyncio.create_task(stack.aclose())
         async with asyncio.timeout(10):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import resource
 import signal
 from pathlib import Path
@@ -9,88 +10,88 @@ from pathlib import Path
 import click
 import uvloop
 
-from wherry.server.policy import Durability, Policy, Sparse
+from wherry.server.listening import Limits, Patience
+from wherry.server.policy import Policy
 from wherry.server.running import running
+from wherry.server.settings import SETTINGS, Configuration, Setting, configure
 
-__all__ = ["Address", "serve"]
-
-_LARGEST_PORT = 65535
-
-
-class Address(click.ParamType[tuple[str, int]]):
-    """`HOST:PORT`; a host with colons in it stands in brackets, and port 0 means any that is free."""
-
-    name = "HOST:PORT"
-
-    def convert(
-        self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        """Split the text."""
-        if isinstance(value, tuple):
-            return value
-        host, colon, port = value.rpartition(":")
-        bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-        if not colon or not bare or (":" in bare and bare == host):
-            self.fail(f"{value!r} is not of the form HOST:PORT, for example 127.0.0.1:5000", param, ctx)
-        if not (port.isascii() and port.isdigit() and int(port[:9]) <= _LARGEST_PORT):
-            self.fail(f"{port!r} is not a port: a number from 0 to {_LARGEST_PORT}", param, ctx)
-        return bare, int(port)
+__all__ = ["serve"]
 
 
-@click.command()
+def _option(setting: Setting) -> click.Option:
+    """A setting as an option; its text is read by `configure`, as those of the file and the environment are."""
+    if not setting.metavar:
+        return click.Option([f"--{setting.name}"], is_flag=True, help=setting.help)
+    help_text = f"{setting.help}  [default: {setting.default}]"
+    return click.Option([f"--{setting.name}"], metavar=setting.metavar, help=help_text)
+
+
+@click.command(params=[_option(setting) for setting in SETTINGS])
 @click.option(
-    "--listen",
-    type=Address(),
-    default="127.0.0.1:5000",
-    show_default=True,
-    help="Where to listen; port 0 takes a free one.",
+    "--config", metavar="FILE", help="A YAML file with the same settings, a line each: `listen: 127.0.0.1:5000`."
 )
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False),
-    help="The registry's folder, made if it is missing.  [default: ./registry]",
-)
-@click.option("--ephemeral", is_flag=True, help="Keep nothing: use a temporary folder, and remove it at the end.")
-@click.option(
-    "--allow-sparse",
-    type=click.Choice([Sparse.INDEX.value, Sparse.ALL.value]),
-    help="Take manifests while things that they name are missing: children of an index, or all.",
-)
-@click.option(
-    "--durability",
-    type=click.Choice([each.value for each in Durability]),
-    default=Durability.FULL.value,
-    show_default=True,
-    help="What a 201 promises: that the content survives a power cut, or only the end of this process.",
-)
-def serve(
-    listen: tuple[str, int],
-    data: str | None,
-    ephemeral: bool,  # noqa: FBT001  # click passes options by name
-    allow_sparse: str | None,
-    durability: str,
-) -> None:
+@click.option("--print-config", is_flag=True, help="Print the settings, and where each comes from; start nothing.")
+def serve(config: str | None, print_config: bool, **options: str | bool | None) -> None:  # noqa: FBT001  # click passes options by name
     """Run a registry until SIGTERM or Ctrl-C.
 
     The URL is printed when it is ready to answer. At the end it takes no new connections, lets the requests finish
     that are under way, and closes its database; a second signal ends it without waiting for them.
+
+    Options win over the environment (`WHERRY_LISTEN`, …), that wins over the file, and that over the defaults.
     """
-    if ephemeral and data is not None:
-        raise click.UsageError("--data and --ephemeral exclude each other")
-    if data == "":  # a variable of a script that is not set, most likely; it would become the current folder
-        raise click.UsageError("--data names no folder")
+    flags = {name.replace("_", "-"): _text(value) for name, value in options.items()}
+    configuration = configure(flags, os.environ, None if config is None else Path(config))
+    if print_config:
+        click.echo(configuration.printed(), nl=False)
+        return
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     _allow_many_files()
-    sparse = Sparse(allow_sparse) if allow_sparse else Sparse.NONE
-    policy = Policy(durability=Durability(durability))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # half as much again as asyncio's own loop
-        runner.run(_serve(*listen, None if ephemeral else Path(data or "registry"), sparse, policy))
+        runner.run(_serve(configuration))
 
 
-async def _serve(host: str, port: int, data: Path | None, sparse: Sparse, policy: Policy) -> None:
+def _text(value: str | bool | None) -> str | None:  # noqa: FBT001  # what click hands over
+    if isinstance(value, bool):
+        return "true" if value else None
+    return value
+
+
+def _policy(of: Configuration) -> Policy:
+    return Policy(
+        sparse=of["allow-sparse"],
+        durability=of["durability"],
+        upload_lifetime=of["upload-lifetime"],
+        lease=of["gc-lease"],
+        grace=of["gc-grace"],
+        delete_untagged_after=of["delete-untagged-after"],
+        collect_every=of["gc-interval"],
+        body_timeout=of["idle-timeout"],
+        longest_body=of["upload-timeout"],
+        largest_manifest=of["max-manifest-size"],
+        largest_blob=of["max-blob-size"],
+        most_uploads=of["max-uploads"],
+    )
+
+
+def _limits(of: Configuration) -> Limits:
+    return Limits(of["header-timeout"], of["max-header-size"], of["stall-timeout"])
+
+
+async def _serve(of: Configuration) -> None:
     stopped = asyncio.Event()
     _on_signals(stopped)
-    async with running(data=data, host=host, port=port, sparse=sparse, policy=policy) as registry:
+    host, port = of["listen"]
+    policy = _policy(of)
+    async with running(
+        data=None if of["ephemeral"] else of["data"],
+        host=host,
+        port=port,
+        sparse=policy.sparse,
+        policy=policy,
+        ending=Patience(of["drain-timeout"], of["drain-delay"]),
+        limits=_limits(of),
+        access_log=of["access-log"],
+    ) as registry:
         click.echo(registry.url)
         await stopped.wait()
         _on_signals(registry.hurry)  # who asks twice does not want to wait

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
-from wherry.oci.errors import Unavailable, Unsupported, WherryError
+from wherry.oci.errors import TooManyRequests, Unavailable, Unsupported, WherryError
 from wherry.server.access_log import AccessLog
 from wherry.server.answers import Answer, FileAnswer, failure_of_ours, refusal, send
 from wherry.server.endpoints import base, blobs, catalogue, manifests, referrers, tags, uploads
@@ -16,13 +16,16 @@ from wherry.server.registry import Registry
 from wherry.server.request import Request
 from wherry.server.routes import Endpoint, find_route
 from wherry.server.rsgi import HTTPProtocol, Scope
-from wherry.server.traffic import Traffic
+from wherry.server.traffic import Number, Traffic
 
 __all__ = ["Application"]
 
+_UPLOADS = (Endpoint.UPLOADS, Endpoint.UPLOAD)
+_BODIES = ("POST", "PATCH", "PUT")
 _READS = ("GET", "HEAD")
 _SHORT = 1024 * 1024  # bytes of a body that nobody wants
 _LONG = 1024 * _SHORT
+_RETRY = 5.0  # seconds
 _LINGER = 5.0  # seconds
 
 _log = logging.getLogger("wherry.server")
@@ -90,7 +93,7 @@ class Application:
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""
         begun = time.perf_counter()
-        request = Request(scope, protocol, self._registry.policy.body_timeout)
+        request = Request(scope, protocol, self._registry.policy)
         if request.method in _READS:  # nothing of it waits for the client: files are sent behind our back
             self._send(await self._answer(request), request, protocol, begun)
             return
@@ -137,6 +140,19 @@ class Application:
         if self._log is not None:
             self._log.write(request, identifier, answer.status, sent, seconds)
 
+    @contextmanager
+    def _receiving(self) -> Iterator[None]:
+        """A blob comes in, unless too many do."""
+        if self._traffic.total(Number.UPLOADING) >= self._registry.policy.most_uploads:
+            failure = TooManyRequests("as many blobs come in as are taken at once", hint="try again in a few seconds")
+            failure.retry_after = _RETRY
+            raise failure
+        self._traffic.add(Number.UPLOADING)
+        try:
+            yield
+        finally:
+            self._traffic.add(Number.UPLOADING, -1)
+
     async def _answer(self, request: Request) -> Answer | FileAnswer:
         try:
             route = request.route = find_route(request.path)
@@ -144,6 +160,9 @@ class Application:
             handler = methods.get(request.method)
             if handler is None:
                 return _not_allowed(request, methods)
+            if request.method in _BODIES and route.endpoint in _UPLOADS:
+                with self._receiving():
+                    return await handler(self._registry, request)
             return await handler(self._registry, request)
         except WherryError as failure:
             return refusal(failure)

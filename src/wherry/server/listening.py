@@ -20,10 +20,10 @@ from granian.server.embed import Server
 from wherry.oci.errors import WherryError
 from wherry.server.application import Application
 
-__all__ = ["CannotListen", "Patience", "listen", "serving"]
+__all__ = ["USUAL", "CannotListen", "Limits", "Patience", "listen", "serving"]
 
 _BACKLOG = 2048
-_STALLED = 300  # seconds until a connection is given up whose client takes nothing of what is sent to it
+_LEAST_HEADER = 8192  # bytes; hyper takes no less
 _LAST = 1.0  # seconds to write the last answers
 
 
@@ -35,11 +35,27 @@ class Patience:
     delay: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What clients may take of connections; times are seconds, sizes bytes.
+
+    `header_size` is also how much of a body is read at once. A connection is given up when its client takes nothing of
+    what is sent to it for the time of `stalled`.
+    """
+
+    header_time: float = 30.0
+    header_size: int = 8192 + 4096 * 100
+    stalled: float = 300.0
+
+
+USUAL = Limits()
+
+
 class CannotListen(WherryError):
     """The address cannot be listened on: it is taken, or not ours."""
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, limits: Limits = USUAL) -> socket.socket:
     """A socket that clients can connect to; port 0 takes a free one.
 
     Raises:
@@ -57,7 +73,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Connections inherit it. A file is sent as head and body; without it the body waits 40 ms for the head's ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _give_up_stalled_clients(listener)
+        _give_up_stalled_clients(listener, limits.stalled)
         listener.bind(address)
         listener.listen(_BACKLOG)
         listener.setblocking(False)
@@ -68,11 +84,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _give_up_stalled_clients(listener: socket.socket) -> None:
+def _give_up_stalled_clients(listener: socket.socket, seconds: float) -> None:
     """Connections take these options over from the socket that they were accepted on."""
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STALLED * 1000)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 
 
 _REASONS = {
@@ -84,14 +100,14 @@ _REASONS = {
 
 @asynccontextmanager
 async def serving(
-    application: Application, listener: socket.socket, *, ending: Patience, hurry: asyncio.Event
+    application: Application, listener: socket.socket, *, ending: Patience, limits: Limits, hurry: asyncio.Event
 ) -> AsyncIterator[None]:
     """Answer requests until the block ends; then drain: take no new connections, and let what runs finish.
 
     Requests that take longer than `ending` allows then, or go on when `hurry` is set, are refused, and connections
     that take longer still are left to end with the process. The socket is closed at the end.
     """
-    server = _Server(application, listener)
+    server = _Server(application, listener, limits)
     address = listener.getsockname()
     task = asyncio.create_task(server.serve())
     try:
@@ -141,12 +157,15 @@ async def _ended(task: asyncio.Task[None], seconds: float) -> bool:
 class _Server(Server):
     """Granian's server inside a program, made to use a socket that is open already."""
 
-    def __init__(self, application: Application, listener: socket.socket) -> None:
+    def __init__(self, application: Application, listener: socket.socket, limits: Limits) -> None:
         super().__init__(
             application,
             interface=Interfaces.RSGI,
             http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(),
+            http1_settings=HTTP1Settings(
+                header_read_timeout=int(limits.header_time * 1000),
+                max_buffer_size=max(limits.header_size, _LEAST_HEADER),
+            ),
             websockets=False,
             backlog=_BACKLOG,
             log_enabled=False,  # it would set up the program's logging, and warn that embedding is new

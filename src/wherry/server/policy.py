@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from wherry.oci.manifest import LARGEST_MANIFEST
+
 __all__ = ["Durability", "Policy", "Sparse"]
 
 
@@ -43,3 +45,9 @@ class Policy:
     """How long the collector rests when there is nothing to do."""
     body_timeout: float = 60.0
     """How long a client may be silent in the middle of a body."""
+    longest_body: float = 6 * 3600.0
+    """How long the body of one request may take."""
+    largest_manifest: int = LARGEST_MANIFEST
+    largest_blob: int | None = None
+    most_uploads: int = 1000
+    """How many bodies of blobs may come in at once, over all processes."""

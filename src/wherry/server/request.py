@@ -6,6 +6,7 @@ from functools import cached_property
 from urllib.parse import parse_qs
 
 from wherry.oci.errors import BlobUploadInvalid, PayloadTooLarge, SizeInvalid
+from wherry.server.policy import Policy
 from wherry.server.routes import Endpoint, Route
 from wherry.server.rsgi import HTTPProtocol, Scope
 
@@ -15,20 +16,22 @@ __all__ = ["Request"]
 class Request:
     """One request. Header names are asked for in lower case. The application sets `route` before it runs an endpoint.
 
-    `received` counts the bytes of the body that have come.
+    `received` counts the bytes of the body that have come; `limit` is how many an endpoint takes, None for any number.
     """
 
     route = Route(Endpoint.UNKNOWN)
 
-    def __init__(self, scope: Scope, protocol: HTTPProtocol, body_timeout: float) -> None:
+    def __init__(self, scope: Scope, protocol: HTTPProtocol, policy: Policy) -> None:
         self.method = scope.method
         self.path = scope.path
         self.query_string = scope.query_string
         self.received = 0
+        self.limit: int | None = None
         self._scope = scope
         self._headers = scope.headers
         self._protocol = protocol
-        self._body_timeout = body_timeout
+        self._policy = policy
+        self._deadline: float | None = None
         self._body: AsyncIterator[bytes] | None = None
 
     @property
@@ -91,15 +94,20 @@ class Request:
 
         Raises:
             SizeInvalid: it ended too early.
-            BlobUploadInvalid: the client was silent for too long.
+            PayloadTooLarge: there is more of it than `limit`.
+            BlobUploadInvalid: the client was silent for too long, or the whole took too long.
         """
         length = self.content_length
+        if self.limit is not None and (length or 0) > self.limit:
+            raise PayloadTooLarge(f"the body has {length} bytes, and at most {self.limit} more are taken")
         if self.received == length:
             return
         if self._body is None:
             self._body = aiter(self._protocol)  # once: granian refuses a second time
         while (piece := await self._next_piece(self._body)) is not None:
             self.received += len(piece)
+            if self.limit is not None and self.received > self.limit:
+                raise PayloadTooLarge(f"more than the {self.limit} bytes that are taken")
             yield piece
         if length is not None and self.received != length:
             raise SizeInvalid(f"the body ended after {self.received} of {length} bytes")
@@ -111,6 +119,7 @@ class Request:
             return True
         if length is None or length - self.received > limit or self.header("expect"):
             return False
+        self.limit = None
         try:
             async for _ in self.pieces():
                 pass
@@ -119,10 +128,18 @@ class Request:
         return True
 
     async def _next_piece(self, body: AsyncIterator[bytes]) -> bytes | None:
+        now = asyncio.get_running_loop().time()
+        if self._deadline is None:
+            self._deadline = now + self._policy.longest_body
         try:
-            async with asyncio.timeout(self._body_timeout):
+            async with asyncio.timeout_at(min(now + self._policy.body_timeout, self._deadline)):
                 return await anext(body)  # no default: `anext(body, None)` crashes the interpreter (granian 2.8)
         except StopAsyncIteration:
             return None
         except TimeoutError:
-            raise BlobUploadInvalid(f"nothing came for {self._body_timeout:.0f} seconds", status=408) from None
+            raise BlobUploadInvalid(self._too_slow(), status=408) from None
+
+    def _too_slow(self) -> str:
+        if asyncio.get_running_loop().time() >= (self._deadline or 0):
+            return f"the body took longer than {self._policy.longest_body:.0f} seconds"
+        return f"nothing came for {self._policy.body_timeout:.0f} seconds"

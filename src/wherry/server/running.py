@@ -16,7 +16,7 @@ from wherry.server.access_log import AccessLog, open_access_log
 from wherry.server.application import Application
 from wherry.server.folder import held_folder, thrown_away_folder
 from wherry.server.health import Health
-from wherry.server.listening import Patience, listen, serving
+from wherry.server.listening import USUAL, Limits, Patience, listen, serving
 from wherry.server.metadata.database import Clock
 from wherry.server.points import Reached, pass_by
 from wherry.server.policy import Durability, Policy, Sparse
@@ -56,7 +56,8 @@ async def running(
     sparse: Sparse = Sparse.NONE,
     policy: Policy | None = None,
     patience: float = 10.0,
-    delay: float = 0.0,
+    ending: Patience | None = None,
+    limits: Limits = USUAL,
     access_log: str = "off",
     clock: Clock = time.time,
     reached: Reached = pass_by,
@@ -68,7 +69,8 @@ async def running(
         port: 0 takes a free one.
         policy: everything else that can be chosen; `sparse` is part of it, and wins.
         patience: seconds that requests get to finish at the end.
-        delay: seconds at the end in which it still answers everything, and /readyz says no.
+        ending: the same with more to choose; it wins.
+        limits: what clients may take of connections.
         access_log: `off`, `stderr`, or the path of a file.
         clock: what the time is, for leases and for what lies too long; tests move it.
         reached: is told each point where a crash would leave something half done; tests crash there.
@@ -79,11 +81,11 @@ async def running(
     policy = replace(policy or Policy(), sparse=sparse)
     if data is None:
         policy = replace(policy, durability=Durability.RELAXED)
-    listener = listen(host, port)
+    listener = listen(host, port, limits)
     with listener, thrown_away_folder() if data is None else held_folder(data) as folder:
         registry = await asyncio.to_thread(Registry.open, folder, policy, clock=clock, reached=reached)
-        ending = Patience(patience, delay)
-        async with answering(registry, folder, listener, ending=ending, access_log=access_log) as server:
+        ending = ending or Patience(patience)
+        async with answering(registry, folder, listener, ending=ending, limits=limits, access_log=access_log) as server:
             yield server
 
 
@@ -94,6 +96,7 @@ async def answering(
     listener: socket.socket,
     *,
     ending: Patience,
+    limits: Limits = USUAL,
     access_log: str = "off",
     traffic: Traffic | None = None,
 ) -> AsyncIterator[Running]:
@@ -108,7 +111,7 @@ async def answering(
             log = None if file is None else AccessLog(file, traffic)
             application = Application(registry, Health(folder), traffic, log)
             async with (
-                serving(application, listener, ending=ending, hurry=server.hurry),
+                serving(application, listener, ending=ending, limits=limits, hurry=server.hurry),
                 _tidied(registry, traffic),
             ):
                 yield server

@@ -50,7 +50,7 @@ async def push_manifest(registry: Registry, request: Request) -> Answer:
     if len(asked) > _MOST_TAGS:
         raise PayloadTooLarge(f"{len(asked)} tags where at most {_MOST_TAGS} are taken in one request", status=414)
     tags = asked if isinstance(name, Digest) else (name, *asked)
-    manifest = admit(await _body(request), request.header("content-type"), name)
+    manifest = admit(await _body(registry, request), request.header("content-type"), name)
     condition = Condition.read(request.header("if-match"), request.header("if-none-match"))
     push = Push(manifest, needs(manifest, registry.policy.sparse), tags, condition)
     await registry.metadata.push_manifest(request.route.name, push)
@@ -82,11 +82,14 @@ def _reference(request: Request) -> Tag | Digest:
     return reference
 
 
-async def _body(request: Request) -> bytes:
+async def _body(registry: Registry, request: Request) -> bytes:
+    limit = registry.policy.largest_manifest
     try:
-        return await request.body(LARGEST_MANIFEST)
+        return await request.body(limit)
     except PayloadTooLarge:
-        raise too_large(request.content_length) from None
+        if limit == LARGEST_MANIFEST:
+            raise too_large(request.content_length) from None
+        raise
 
 
 async def _negotiated(registry: Registry, request: Request, found: StoredManifest) -> StoredManifest:

@@ -6,6 +6,7 @@ from wherry.oci.digest import ALGORITHMS, Digest
 from wherry.oci.errors import (
     BlobUploadUnknown,
     DigestInvalid,
+    PayloadTooLarge,
     RangeInvalid,
     UnsupportedAlgorithm,
 )
@@ -46,7 +47,7 @@ async def continue_upload(registry: Registry, request: Request) -> Answer:
     span = _span(request)
     try:
         async with registry.sessions.held(name, identifier) as session:
-            await session.append(request, span)
+            await _append(registry, request, session, span)
             return Answer(202, _state(name, session))
     except RangeInvalid as failure:
         return await _out_of_order(registry, request, failure)
@@ -61,7 +62,7 @@ async def finish_upload(registry: Registry, request: Request) -> Answer:
     span = _span(request)
     try:
         async with registry.sessions.held(name, identifier) as session:
-            await session.append(request, span)
+            await _append(registry, request, session, span)
             await registry.sessions.finish(session, digest)
     except BlobUploadUnknown:
         # A client that did not hear the answer asks again (and again has the right to hear it).
@@ -99,7 +100,7 @@ async def _take_whole(registry: Registry, request: Request, digest: Digest) -> A
     name = request.route.name
     length = request.content_length
     if length is not None and length <= _SMALL:
-        content = await request.body(_SMALL)
+        content = await request.body(min(_SMALL, registry.policy.largest_blob or _SMALL))
         found = Digest.of(content, digest.algorithm)
         if found != digest:
             raise DigestInvalid(
@@ -111,13 +112,25 @@ async def _take_whole(registry: Registry, request: Request, digest: Digest) -> A
     session = await registry.sessions.begin(name, digest.algorithm)
     async with registry.sessions.held(name, session.record.id):
         try:
-            await session.append(request, None)
+            await _append(registry, request, session, None)
             await registry.sessions.finish(session, digest)
         except BaseException:
             if not session.over:
                 await registry.sessions.cancel(session)
             raise
     return _created(name, digest)
+
+
+async def _append(registry: Registry, request: Request, session: Session, span: Span | None) -> None:
+    """Take a body; an upload that becomes larger than any blob may be is thrown away."""
+    largest = registry.policy.largest_blob
+    if largest is not None:
+        request.limit = largest - session.offset
+    try:
+        await session.append(request, span)
+    except PayloadTooLarge:
+        await registry.sessions.cancel(session)
+        raise
 
 
 async def _keep(registry: Registry, name: str, digest: Digest, content: bytes) -> None:
