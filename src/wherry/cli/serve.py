@@ -4,12 +4,12 @@ import asyncio
 import logging
 import os
 import resource
-import signal
 from pathlib import Path
 
 import click
 import uvloop
 
+from wherry.cli.stopping import on_signals
 from wherry.server.listening import Limits, Patience
 from wherry.server.policy import Policy
 from wherry.server.running import running
@@ -46,6 +46,9 @@ def serve(config: str | None, print_config: bool, **options: str | bool | None) 
         return
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     _allow_many_files()
+    if configuration["workers"] > 1:
+        _serve_in_workers(configuration)
+        return
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # half as much again as asyncio's own loop
         runner.run(_serve(configuration))
 
@@ -79,7 +82,7 @@ def _limits(of: Configuration) -> Limits:
 
 async def _serve(of: Configuration) -> None:
     stopped = asyncio.Event()
-    _on_signals(stopped)
+    on_signals(stopped)
     host, port = of["listen"]
     policy = _policy(of)
     async with running(
@@ -94,15 +97,22 @@ async def _serve(of: Configuration) -> None:
     ) as registry:
         click.echo(registry.url)
         await stopped.wait()
-        _on_signals(registry.hurry)  # who asks twice does not want to wait
+        on_signals(registry.hurry)  # who asks twice does not want to wait
 
 
-def _on_signals(event: asyncio.Event) -> None:
-    """SIGHUP too: the terminal is closed, and the throw-away folder must go; but `nohup` has the last word."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-            continue
-        asyncio.get_running_loop().add_signal_handler(number, event.set)
+def _serve_in_workers(of: Configuration) -> None:
+    from wherry.cli.serve_workers import serve_in_workers  # noqa: PLC0415  # one process needs nothing of it
+
+    serve_in_workers(
+        of["workers"],
+        data=None if of["ephemeral"] else of["data"],
+        address=of["listen"],
+        policy=_policy(of),
+        ending=Patience(of["drain-timeout"], of["drain-delay"]),
+        limits=_limits(of),
+        access_log=of["access-log"],
+        announce=click.echo,
+    )
 
 
 def _allow_many_files() -> None:

@@ -20,7 +20,7 @@ from granian.server.embed import Server
 from wherry.oci.errors import WherryError
 from wherry.server.application import Application
 
-__all__ = ["USUAL", "CannotListen", "Limits", "Patience", "listen", "serving"]
+__all__ = ["USUAL", "CannotListen", "Limits", "Patience", "address_of", "listen", "serving", "url_of"]
 
 _BACKLOG = 2048
 _LEAST_HEADER = 8192  # bytes; hyper takes no less
@@ -82,6 +82,17 @@ def listen(host: str, port: int, limits: Limits = USUAL) -> socket.socket:
         reason, hint = _REASONS.get(error.errno or 0, (error.strerror, None))
         raise CannotListen(f"cannot listen on {host}:{port}: {reason}", hint=hint) from error
     return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """Where a socket listens: `host:port`, as in a reference."""
+    host, port, *_ = listener.getsockname()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def url_of(listener: socket.socket) -> str:
+    """The same as a URL."""
+    return f"http://{address_of(listener)}"
 
 
 def _give_up_stalled_clients(listener: socket.socket, seconds: float) -> None:

@@ -16,7 +16,7 @@ from wherry.server.access_log import AccessLog, open_access_log
 from wherry.server.application import Application
 from wherry.server.folder import held_folder, thrown_away_folder
 from wherry.server.health import Health
-from wherry.server.listening import USUAL, Limits, Patience, listen, serving
+from wherry.server.listening import USUAL, Limits, Patience, address_of, listen, serving
 from wherry.server.metadata.database import Clock
 from wherry.server.points import Reached, pass_by
 from wherry.server.policy import Durability, Policy, Sparse
@@ -102,9 +102,7 @@ async def answering(
 ) -> AsyncIterator[Running]:
     """Serve a registry that is open, on a socket that is; both are closed at the end."""
     traffic = traffic or Traffic()
-    bound_host, bound_port, *_ = listener.getsockname()
-    bare = f"[{bound_host}]" if ":" in bound_host else bound_host
-    server = Running(f"{bare}:{bound_port}", folder, registry)
+    server = Running(address_of(listener), folder, registry)
     try:
         file = open_access_log(access_log)
         with file or nullcontext():

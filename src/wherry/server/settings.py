@@ -20,6 +20,7 @@ __all__ = ["SETTINGS", "Configuration", "Setting", "SettingError", "Source", "co
 _PREFIX = "WHERRY_"
 _CONFIG = "WHERRY_CONFIG"
 _LARGEST_PORT = 65535
+_MOST_WORKERS = 64
 
 
 class SettingError(WherryError):
@@ -248,6 +249,7 @@ SETTINGS = (
     Setting("listen", "HOST:PORT", "127.0.0.1:5000", _address, "Where to listen; port 0 takes a free one."),
     Setting("data", "DIRECTORY", "registry", _folder, "The registry's folder, made if it is missing."),
     Setting("ephemeral", "", "false", _switch, "Keep nothing: use a temporary folder, and remove it at the end."),
+    Setting("workers", "N", "1", _number(1, _MOST_WORKERS), "How many processes serve the folder."),
     Setting(
         "allow-sparse",
         "[none|index|all]",
