@@ -25,6 +25,7 @@ COMMANDS = {
     "ls": Place("wherry.cli.ls:ls", "List the repositories of a registry, or the tags of a repository."),
     "manifest": Place("wherry.cli.manifest:manifest", "Assemble multi-platform images, as `docker manifest` does."),
     "ratelimit": Place("wherry.cli.ratelimit:ratelimit", "Show how many pulls a registry still allows."),
+    "rm": Place("wherry.cli.rm:rm", "Delete a tag, or a manifest with all its tags."),
     "serve": Place("wherry.cli.serve:serve", "Run a registry.", extra="server"),
     "tag": Place("wherry.cli.tag:tag", "Put more tags on an image that is there."),
 }
