@@ -93,6 +93,9 @@ def a_foreign_layer(name: str) -> Blob:
     return Blob(described, None)
 
 
+CREATED = "2026-01-02T03:04:05Z"
+
+
 def an_image(
     name: str = "hello",
     *,
@@ -103,13 +106,14 @@ def an_image(
     annotations: Mapping[str, str] | None = None,
     subject: Descriptor | None = None,
     algorithm: str = "sha256",
+    created: str = CREATED,
 ) -> Content:
     """An image; another `name` or `platform` makes another image. By default it has one layer with a file in it."""
     on = Platform.parse(platform)
     if layers is None:
         layers = (a_layer({name: f"{name} on {platform}\n".encode()}, docker=docker, algorithm=algorithm),)
     config = a_blob(
-        _json(_config(name, on, layers, labels)), DOCKER_CONFIG if docker else OCI_CONFIG, algorithm=algorithm
+        _json(_config(name, on, layers, labels, created)), DOCKER_CONFIG if docker else OCI_CONFIG, algorithm=algorithm
     )
     media_type = DOCKER_MANIFEST if docker else OCI_MANIFEST
     document: dict[str, Any] = {
@@ -194,11 +198,11 @@ def _cut(content: bytes, size: int) -> Iterator[bytes]:
 
 
 def _config(
-    name: str, platform: Platform, layers: tuple[Blob, ...], labels: Mapping[str, str] | None
+    name: str, platform: Platform, layers: tuple[Blob, ...], labels: Mapping[str, str] | None, created: str
 ) -> dict[str, Any]:
     contents = [zlib.decompress(layer.content, wbits=31) for layer in layers if _is_gzip(layer.content)]
     return {
-        "created": "2026-01-02T03:04:05Z",
+        "created": created,
         **platform.to_json(),
         "config": {"Cmd": [f"/{name}"], "Labels": dict(labels or {})},
         "rootfs": {
