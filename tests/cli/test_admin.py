@@ -60,6 +60,7 @@ async def test_gc_keeps_what_is_young(wherry, data):
 
 
 async def test_gc_deletes_under_a_running_server_what_it_said_it_would(wherry, data, registry_factory):
+    leave_collection_to_us(data)
     server = await registry_factory(data=data)
     digest = digest_of(b"alone")
     assert (await ask(server, "GET", f"/v2/a/blobs/{digest}")).status == 200  # now the server has it in memory
@@ -71,6 +72,15 @@ async def test_gc_deletes_under_a_running_server_what_it_said_it_would(wherry, d
     assert done.lines == ["deleted 1 blobs, 5 B"]
     assert (await ask(server, "GET", f"/v2/a/blobs/{digest}")).status == 404
     assert (await ask(server, "GET", "/v2/a/manifests/t")).status == 200
+
+
+def leave_collection_to_us(data: Path) -> None:
+    """The server's own collector would be quicker, sometimes."""
+    with sqlite3.connect(data / "registry.sqlite") as connection:
+        connection.execute(
+            "INSERT OR REPLACE INTO jobs (name, holder, until) VALUES ('collection', 'a test', ?)", (2**40,)
+        )
+    connection.close()
 
 
 def let_two_days_pass(data: Path) -> None:
