@@ -38,6 +38,15 @@ async def test_other_tags_do_not_go_along_unasked(registry, wherry, pushed) -> N
     assert done.lines == [f"{registry.address}/team/app{name}" for name in (":1", ":2", ":3", f"@{image.digest}")]
 
 
+async def test_a_manifest_that_is_named_twice_goes_once(registry, wherry, pushed) -> None:
+    image = an_image()
+    reference = await pushed(image, "team/app:1")
+    await wherry("tag", reference, "2")
+    done = await wherry("rm", "--digest", reference, f"{registry.address}/team/app:2")
+    assert done.code == 0
+    assert done.lines == [f"{registry.address}/team/app{name}" for name in (":1", ":2", f"@{image.digest}")]
+
+
 async def test_a_digest_without_the_word_is_refused(registry, wherry, pushed) -> None:
     image = an_image()
     reference = await pushed(image, "team/app:1")

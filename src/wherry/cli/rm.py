@@ -56,38 +56,44 @@ def _check(text: str, location: Location, *, manifests: bool) -> None:
 
 async def _remove(locations: Sequence[Location], *, manifests: bool, yes: bool, insecure: bool) -> None:
     async with open_client(insecure=insecure) as client:
-        for location in locations:
-            await _remove_one(location, client, manifests=manifests, yes=yes)
+        if manifests:
+            await _remove_manifests(locations, client, yes=yes)
+            return
+        for location in dict.fromkeys(locations):
+            assert location.tag is not None  # noqa: S101  # it was looked at before anything was deleted
+            await location.open(client).delete(location.tag)
+            click.echo(str(location))
 
 
-async def _remove_one(location: Location, client: Client, *, manifests: bool, yes: bool) -> None:
-    store = location.open(client)
-    name = location.digest or location.tag
-    assert name is not None  # noqa: S101  # it was looked at before anything was deleted
-    if not manifests:
-        await store.delete(name)
-        click.echo(str(location))
-        return
-    digest = (await store.resolve(name)).digest
-    tags = await tags_on(store, digest)
-    _confirm(location, digest, tags, yes=yes)
-    await store.delete(digest)
-    for tag in tags:
-        click.echo(str(location.at(tag)))
-    click.echo(str(location.at(None, digest)))
+async def _remove_manifests(locations: Sequence[Location], client: Client, *, yes: bool) -> None:
+    """Delete each manifest once, however many of its tags were named."""
+    named: dict[tuple[Location, Digest], set[Tag]] = {}
+    for location in locations:
+        name = location.digest or location.tag
+        assert name is not None  # noqa: S101  # it was looked at before anything was deleted
+        digest = (await location.open(client).resolve(name)).digest
+        named.setdefault((location.whole, digest), set()).update([location.tag] if location.tag else [])
+    for (repository, digest), known in named.items():
+        store = repository.open(client)
+        tags = await tags_on(store, digest)
+        place = repository.at(None, digest)
+        _confirm(place, tags, [tag for tag in tags if tag not in known], yes=yes)
+        await store.delete(digest)
+        for tag in tags:
+            click.echo(str(repository.at(tag)))
+        click.echo(str(place))
 
 
-def _confirm(location: Location, digest: Digest, tags: Sequence[Tag], *, yes: bool) -> None:
+def _confirm(place: Location, tags: Sequence[Tag], others: Sequence[Tag], *, yes: bool) -> None:
     """Tell what goes along, and see that it is meant."""
-    others = [tag for tag in tags if tag != location.tag]
     if tags:
-        say(f"{location.at(None, digest)} has the tags {', '.join(tags)}")
+        say(f"{place} has the tags {', '.join(tags)}")
     if yes or (not others and not sys.stdin.isatty()):
         return
     if not sys.stdin.isatty():
         raise NotConfirmed(
-            f"{location}: {len(others)} other tag{'s' if len(others) > 1 else ''} would go along: {', '.join(others)}",
+            f"{place}: {len(others)} other tag{'s' if len(others) > 1 else ''} would go along: {', '.join(others)}",
             hint="with -y they do; without --digest one tag goes alone",
         )
     if not click.confirm("Delete it, with its tags?" if tags else "Delete it?", err=True):
-        raise NotConfirmed(f"{location}: nothing was deleted")
+        raise NotConfirmed(f"{place}: nothing was deleted")
