@@ -44,14 +44,25 @@ def workers_of(supervisor: int) -> set[int]:
 @contextmanager
 def stopped(worker: int) -> Iterator[None]:
     """A worker that does nothing for so long, so that the other one answers. Not in the middle of a transaction."""
-    os.kill(worker, signal.SIGSTOP)
+    stop(worker)
     while is_locked(Path("registry/registry.sqlite")):
         os.kill(worker, signal.SIGCONT)
-        os.kill(worker, signal.SIGSTOP)
+        stop(worker)
     try:
         yield
     finally:
         os.kill(worker, signal.SIGCONT)
+
+
+def stop(worker: int) -> None:
+    """Stop every thread; the signal alone returns while one may still take a connection, which then nobody answers."""
+    os.kill(worker, signal.SIGSTOP)
+    while any(state(task / "stat") != "T" for task in Path(f"/proc/{worker}/task").iterdir()):
+        os.sched_yield()
+
+
+def state(stat: Path) -> str:
+    return stat.read_text().rpartition(")")[2].split()[0]
 
 
 def is_locked(database: Path) -> bool:
@@ -150,10 +161,9 @@ def wait_for_end(workers: set[int]) -> None:
 
 def is_alive(process: int) -> bool:
     try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+        return state(Path(f"/proc/{process}/stat")) != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return state != "Z"
 
 
 async def test_a_folder_that_is_in_use_is_said_once(registry, tmp_path):
