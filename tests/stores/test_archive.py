@@ -307,7 +307,7 @@ async def test_gzipped_archive_is_read_and_not_written_to(path: Path) -> None:
         (b"\xfd7zXZ\x00" + b"x" * 600, "compressed with xz"),
         (b"BZh9" + b"x" * 600, "compressed with bzip2"),
         (b"\x1f\x8b" + b"x" * 600, "is gzipped, and damaged"),
-        (gzip.compress(b"x" * 100_000)[:-20], "is gzipped, and damaged"),
+        pytest.param(gzip.compress(b"x" * 100_000)[:-20], "is gzipped, and damaged", id="cut"),
         (bytes(10_240), "is no OCI archive: it has no index.json"),
     ],
 )

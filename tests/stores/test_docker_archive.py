@@ -261,9 +261,9 @@ async def test_damaged_entry_is_told(path: Path, change: dict[str, Any], words: 
 @pytest.mark.parametrize(
     ("layer", "words"),
     [
-        (gzip.compress(b"other"), "has bytes of diff ID sha256:.*, and the config says"),
-        (gzip.compress(LAYERS[0])[:-9], "is gzipped, and damaged"),
-        (b"\x1f\x8b no gzip", "is gzipped, and damaged"),
+        pytest.param(gzip.compress(b"other"), "has bytes of diff ID sha256:.*, and the config says", id="other"),
+        pytest.param(gzip.compress(LAYERS[0])[:-9], "is gzipped, and damaged", id="cut"),
+        pytest.param(b"\x1f\x8b no gzip", "is gzipped, and damaged", id="no gzip"),
     ],
 )
 async def test_gzipped_layer_is_compared_with_its_diff_id(path: Path, layer: bytes, words: str) -> None:
