@@ -25,9 +25,10 @@ from wherry.oci.errors import (
 )
 from wherry.oci.mediatype import DOCKER_SCHEMA1_SIGNED, without_parameters
 from wherry.stores.remote.hosts import API, Endpoint, Host
+from wherry.stores.remote.learnt import Learnt
 from wherry.stores.remote.refusals import LARGEST_ERROR, is_page, page
 from wherry.stores.remote.scopes import Scopes
-from wherry.stores.remote.session import Direct, Learnt, Request, exchange_of
+from wherry.stores.remote.session import Direct, Request, exchange_of
 from wherry.stores.remote.transport import Answer
 
 __all__ = ["Mirror", "Notify", "Routed", "at"]

@@ -34,6 +34,7 @@ from wherry.stores.remote.authorisation import Authoriser, Told
 from wherry.stores.remote.credentials import Credential, Credentials
 from wherry.stores.remote.failures import ClosedEarly
 from wherry.stores.remote.hosts import Host, Hosts, NoHosts
+from wherry.stores.remote.learnt import Learnt
 from wherry.stores.remote.pace import Pace
 from wherry.stores.remote.reach import Policy, Way, authority, resolved, same_host
 from wherry.stores.remote.refusals import LARGEST_ERROR, Missing, is_page, page, refusal, words_of
@@ -42,7 +43,7 @@ from wherry.stores.remote.scopes import NOTHING, Scopes
 from wherry.stores.remote.transport import Answer, Body, Transport
 from wherry.stores.remote.trust import Trust
 
-__all__ = ["Direct", "Greeting", "Learnt", "LoggedIn", "Request", "Session", "exchange_of"]
+__all__ = ["Direct", "Greeting", "LoggedIn", "Request", "Session", "exchange_of"]
 
 _MOST_REDIRECTS = 10
 _TROUBLE = frozenset((408, 429))
@@ -91,15 +92,6 @@ class LoggedIn:
 
     credential: Credential
     was_checked: bool
-
-
-@dataclass(slots=True)
-class Learnt:
-    """What a registry turned out to do; None is: not known yet."""
-
-    single_post: bool | None = None
-    whole_put: bool | None = None
-    referrers: bool | None = None
 
 
 class Greeting(Struct, frozen=True):
