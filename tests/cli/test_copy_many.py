@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -102,7 +103,7 @@ async def test_lines_on_standard_input(registry, wherry, pushed, monkeypatch) ->
     ("content", "words"),
     [
         (b"alpine\n", "line 1: has 1 words"),
-        (b"# x\na b c\n", "line 2: has 3 words"),
+        (b"# x\na b c\n", "line 2: has 3 words\ntry: a line is: SOURCE DESTINATION"),
         (b"alpine registry.example/UPPER:1\n", "line 1"),
         (b"\n# nothing\n", "no line that says what to copy"),
         (b"\xff\xfe\n", "is no text"),
@@ -114,6 +115,14 @@ async def test_file_that_says_something_else_is_refused_with_its_line(wherry, tm
     assert done.code == 1
     assert words in done.err
     assert len(done.err.splitlines()) <= 2
+
+
+def test_standard_input_that_is_closed_says_nothing() -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$0" -m wherry copy - <&-', sys.executable], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "'standard input': has no line that says what to copy" in done.stderr
 
 
 async def test_file_that_is_not_there(wherry, tmp_path: Path) -> None:
@@ -280,8 +289,9 @@ async def test_what_is_no_platform_or_range_is_one_clear_error(registry, wherry,
     *options, _, _ = arguments
     place = source.rpartition(":")[0] if "--all-tags" in options else source
     done = await wherry("copy", *options, place, f"{registry.address}/mirror")
-    assert done.code == 1
-    assert done.err.startswith("wherry: bad ")
+    assert done.code == 2
+    assert done.err.startswith("wherry: Invalid value for '--")
+    assert len(done.err.splitlines()) == 2
 
 
 async def test_time_that_is_over_ends_the_copy_and_the_same_command_finishes_it(registry, wherry, pushed) -> None:
@@ -292,6 +302,14 @@ async def test_time_that_is_over_ends_the_copy_and_the_same_command_finishes_it(
     assert "try: the same command goes on" in done.err
     again = await wherry("copy", "--timeout", "1h", source, f"{registry.address}/mirror")
     assert again.lines == [f"{registry.address}/mirror:1@{INDEX.digest}"]
+
+
+async def test_archive_that_took_too_long_is_begun_anew(registry, wherry, pushed, tmp_path: Path) -> None:
+    source = await pushed(INDEX, "team/app:1")
+    done = await wherry("copy", "--timeout", "0.000001s", source, f"oci-archive:{tmp_path / 'app.tar'}")
+    assert done.code == 1
+    assert "try: nothing has changed there" in done.err
+    assert not (tmp_path / "app.tar").exists()
 
 
 async def test_interrupted_copy_says_that_it_can_go_on(registry, wherry, pushed, monkeypatch) -> None:

@@ -108,6 +108,16 @@ async def test_helper_keeps_the_password(registry, wherry, typed, tmp_path, monk
     assert _config(tmp_path) == {"credsStore": "test", "auths": {}}
 
 
+async def test_logout_whose_helper_is_missing_changes_nothing(wherry, tmp_path) -> None:
+    (tmp_path / "docker").mkdir()
+    document = {"credsStore": "none-such", "auths": {"registry.test": _auth("me:secret")}}
+    (tmp_path / "docker" / "config.json").write_text(json.dumps(document))
+    done = await wherry("logout", "registry.test")
+    assert done.code == 1
+    assert "docker-credential-none-such" in done.err
+    assert _config(tmp_path) == document
+
+
 async def test_identity_token_is_kept_in_the_passwords_place(registry, wherry, typed, tmp_path) -> None:
     fields = {"refresh_token": "identity", "expires_in": 300}
     async with behind_tokens(registry.address, Settings(fields=fields)) as server:

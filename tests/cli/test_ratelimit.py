@@ -84,3 +84,13 @@ async def test_registry_that_lets_nobody_in_is_a_failure(registry, wherry) -> No
         done = await wherry("ratelimit", f"{server.address}/team/app")
     assert done.code == 1
     assert "not authorised" in done.err
+
+
+@pytest.mark.parametrize("command", ["ratelimit", "doctor"])
+async def test_place_on_this_machine_is_refused(wherry, command) -> None:
+    done = await wherry(command, "oci:images:1")
+    assert (done.code, done.out) == (1, b"")
+    assert (
+        done.err
+        == "wherry: bad reference 'oci:images:1': a place on this machine, where one in a registry is expected\n"
+    )

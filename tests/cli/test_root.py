@@ -67,3 +67,21 @@ def test_the_shell_can_complete_commands() -> None:
     command = [sys.executable, "-c", "from wherry.cli import main; main()"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "plain,manifest\n"
+
+
+def shell(script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of the shell in which `$0 -m wherry` is the command."""
+    return subprocess.run(["/bin/sh", "-c", script, sys.executable], capture_output=True, text=True, check=False)
+
+
+def test_module_is_the_command() -> None:
+    assert shell('exec "$0" -m wherry --version').stdout == f"wherry {__version__}\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_stream_that_is_closed_is_no_bug(closed: str) -> None:
+    done = shell(f'exec "$0" -m wherry inspect oci:/nowhere {closed}')
+    assert done.returncode == 1
+    assert done.stdout == ""
+    expected = [] if "2>&-" in closed else ["wherry: oci:/nowhere: there is no such folder"]
+    assert done.stderr.splitlines()[:1] == expected

@@ -1,5 +1,6 @@
 """Manifests: what is taken, what is refused and why, and what a request gets."""
 
+import asyncio
 import base64
 import json
 
@@ -15,7 +16,10 @@ from tests.server.asking import (
     an_image,
     an_index,
     ask,
+    connect,
     digest_of,
+    head,
+    parse,
     push_blob,
     push_image,
     put,
@@ -50,6 +54,33 @@ async def test_a_manifest_comes_back_as_it_was_pushed(registry):
         answer = await get(registry, "a", reference)
         assert (answer.status, answer.body, answer.header("Content-Type")) == (200, odd, MANIFEST)
         assert answer.header("ETag") == f'"{digest_of(odd)}"'
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param(b"%x\r\n%s\r\n0\r\n\r\n", 201, id="whole"),
+        pytest.param(b"%x;quality=1\r\n%s\r\n0\r\n\r\n", 201, id="with an extension"),
+        pytest.param(b"%x\r\n%s\r\n", 400, id="without the last chunk"),
+        pytest.param(b"%x\r\n%s", 400, id="cut behind the bytes"),
+        pytest.param(b"%x\r\n%s\r\n0\r\n", 400, id="cut within the last chunk"),
+        pytest.param(b"%x\r\n%s\r\nzz\r\n", 400, id="no size of a chunk"),
+        pytest.param(b"zz%x\r\n%s\r\n", 400, id="no size of the first chunk"),
+    ],
+)
+async def test_body_in_chunks_is_taken_only_with_its_last_chunk(registry, body, status):
+    """RFC 9112, 7.1 and 8: a chunked message is incomplete until its zero-sized chunk has come."""
+    await push_blob(registry, "a", b"{}")
+    manifest = an_image()
+    request = head("PUT", "/v2/a/manifests/v1", [("Content-Type", MANIFEST), ("Transfer-Encoding", "chunked")])
+    reader, writer = await connect(registry)
+    writer.write(request + body % (len(manifest), manifest))
+    if status != 201:
+        writer.write_eof()
+    answer = parse(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10))
+    writer.close()
+    assert answer.status == status
+    assert (await get(registry, "a", "v1")).status == (200 if status == 201 else 404)
 
 
 async def test_parameters_of_the_content_type_are_passed_over(registry):

@@ -37,7 +37,7 @@ class NoClient:
         ("localhost:5000/team/app:1@" + str(DIGEST), "localhost:5000/team/app:1@" + str(DIGEST)),
         ("docker://alpine:3.20", "docker.io/library/alpine:3.20"),
         ("docker://registry.example/app", "registry.example/app"),
-        ("dir:1.0", "docker.io/library/dir:1.0"),
+        ("docker.io/library/dir:1.0", "docker.io/library/dir:1.0"),
         ("oci/app:1", "docker.io/oci/app:1"),
     ],
 )
@@ -155,6 +155,7 @@ def test_image_keeps_its_name_in_a_docker_archive(origin: str, target: str, foun
         ("containers-storage:alpine", "does not read or write containers-storage"),
         ("ocidir://images:1", "does not read or write ocidir"),
         ("dir:/tmp/x", "does not read or write dir"),
+        ("dir:1.0", "does not read or write dir"),
         ("./images", "a path, where a reference is expected"),
         ("/srv/images:1", "a path, where a reference is expected"),
         ("https://registry.example/app", "no scheme"),

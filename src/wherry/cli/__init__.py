@@ -15,11 +15,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         # Imports make many objects and no garbage; looking for some every 700 of them is 8 of 147 ms of a start.
         gc.set_threshold(50_000, 20, 100)
+        _fill_gaps()
     from wherry.cli.root import run  # noqa: PLC0415  # click is imported when a command line is parsed, not before
 
     if arguments is None:
         _leave(run(sys.argv[1:]))
     return run(arguments)
+
+
+def _fill_gaps() -> None:
+    """Put /dev/null where a standard stream is closed: else the first socket or file would take its number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: PTH123, SIM115  # a number, kept open until the end
 
 
 def _leave(code: int) -> NoReturn:

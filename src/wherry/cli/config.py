@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from wherry.cli.options import insecure_option
+from wherry.cli.platforms import read_platform
 from wherry.cli.session import open_client, run
 from wherry.oci.errors import ManifestInvalid
 from wherry.oci.platform import Platform
@@ -22,18 +23,20 @@ _MACHINES = {"armv7l": "arm/v7", "armv6l": "arm/v6"}
 @click.command(short_help="Print the config of an image.")
 @click.argument("reference")
 @click.option(
-    "--platform", metavar="PLATFORM", help="That of the image in an index that is for OS/ARCHITECTURE[/VARIANT]."
+    "--platform",
+    metavar="PLATFORM",
+    callback=read_platform,
+    help="That of the image in an index that is for OS/ARCHITECTURE[/VARIANT].",
 )
 @click.option("--raw", is_flag=True, help="Print the config's own bytes, on a terminal too.")
 @insecure_option
-def config(reference: str, *, platform: str | None, raw: bool, insecure: bool) -> None:
+def config(reference: str, *, platform: Platform | None, raw: bool, insecure: bool) -> None:
     """Print the config of the image that REFERENCE leads to: indented on a terminal, else its exact bytes.
 
     Of an index it is that of the image for --platform; by default for Linux on this machine's architecture.
     """
     location = parse_location(reference)
-    wanted = Platform.parse(platform) if platform is not None else None
-    content = run(_look(location, wanted, insecure=insecure))
+    content = run(_look(location, platform, insecure=insecure))
     if raw or not sys.stdout.isatty():
         sys.stdout.buffer.write(content)
     else:

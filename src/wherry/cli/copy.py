@@ -12,17 +12,27 @@ from wherry.cli.copy_result import (
     totals_summary,
     what_was_copied,
 )
-from wherry.cli.copy_running import Done, Told, run_many, run_one
+from wherry.cli.copy_running import Done, Told, next_time, run_many, run_one
 from wherry.cli.failures import ExitCode, Manner, say
 from wherry.cli.options import insecure_option
+from wherry.cli.platforms import read_platforms
 from wherry.cli.quantities import read_duration, read_rate
 from wherry.cli.transfer import print_event
 from wherry.oci.errors import WherryError
 from wherry.oci.platform import Platform
 from wherry.ops.copy import JOBS
 from wherry.ops.errand import Options
+from wherry.ops.tag_choice import InvalidRange, choose_tags
 
 __all__ = ["copy"]
+
+
+def _read_range(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        choose_tags((), versions=value)
+    except InvalidRange as error:
+        raise click.BadParameter(f"{value!r} is {error.reason}: {error.hint}") from None
+    return value
 
 
 @click.command(short_help="Copy images, whole, from one place to another.")
@@ -32,12 +42,23 @@ __all__ = ["copy"]
 @click.option(
     "--filter", "globs", metavar="GLOB", multiple=True, help="Of all tags, those that match; may be repeated."
 )
-@click.option("--semver", "versions", metavar="RANGE", help="Of all tags, the versions in this range: '>=1.4 <2'.")
+@click.option(
+    "--semver",
+    "versions",
+    metavar="RANGE",
+    callback=_read_range,
+    help="Of all tags, the versions in this range: '>=1.4 <2'.",
+)
 @click.option(
     "--from-file", "from_file", metavar="FILE", help="Copy what the lines SOURCE DESTINATION of a file say; - is stdin."
 )
 @click.option(
-    "--platform", "platforms", metavar="PLATFORM", multiple=True, help="Copy this platform only; may be repeated."
+    "--platform",
+    "platforms",
+    metavar="PLATFORM",
+    multiple=True,
+    callback=read_platforms,
+    help="Copy this platform only; may be repeated.",
 )
 @click.option("--sparse", is_flag=True, help="With --platform, keep the index as it is, and its digest.")
 @click.option("--unwrap", is_flag=True, help="With --platform, copy the image that is left, without an index.")
@@ -77,7 +98,7 @@ def copy(
     globs: tuple[str, ...],
     versions: str | None,
     from_file: str | None,
-    platforms: tuple[str, ...],
+    platforms: tuple[Platform, ...],
     sparse: bool,
     unwrap: bool,
     referrers: bool,
@@ -109,7 +130,7 @@ def copy(
     if sparse and unwrap:
         raise click.UsageError("--sparse keeps the index, and --unwrap leaves it out: only one can be")
     options = Options(
-        platforms=tuple(map(Platform.parse, platforms)),
+        platforms=platforms,
         sparse=sparse,
         unwrap=unwrap,
         referrers=referrers,
@@ -127,7 +148,7 @@ def copy(
             return _tell_many(run_many(told, TagsOf(source, destination, globs, versions)), told, context)
         return _tell_one(run_one(told, pair_of(source, destination)), told)
     except KeyboardInterrupt:
-        say("wherry: interrupted: the same command goes on where this one stopped")
+        say(f"wherry: interrupted: {next_time(destination)}")
         return ExitCode.INTERRUPTED
 
 

@@ -8,14 +8,23 @@ import click
 from msgspec import Struct
 
 from wherry.cli.index.places import Places
-from wherry.oci.errors import InvalidReference, ManifestUnknown, WherryError
+from wherry.oci.errors import InvalidReference, InvalidValue, ManifestUnknown, WherryError
 from wherry.oci.reference import Tag
 from wherry.ops.errand import Copied, Errand
 from wherry.ops.tag_choice import choose_tags, names_a_subject
 from wherry.stores.locations import Location, parse_location, target_for
 from wherry.stores.protocol import Store
 
-__all__ = ["Asked", "Pair", "TagsOf", "asked_of", "asked_of_tags", "pair_of", "pairs_of_file"]
+__all__ = ["Asked", "InvalidLines", "Pair", "TagsOf", "asked_of", "asked_of_tags", "pair_of", "pairs_of_file"]
+
+
+class InvalidLines(InvalidValue):
+    """A file, or standard input, does not say what to copy."""
+
+    kind = "list of copies"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason, hint="a line is: SOURCE DESTINATION")
 
 
 class Pair(Struct, frozen=True):
@@ -73,17 +82,18 @@ def pairs_of_file(path: str) -> list[Pair]:
     """The lines `SOURCE DESTINATION` of a file, `-` for standard input; empty ones and those that begin with `#` say nothing.
 
     Raises:
-        InvalidReference: a line says something else; the message has its number.
+        InvalidLines: a line says something else, or none says anything.
+        InvalidReference: one is no place, or the destination has a digest; the message has the line's number.
         OSError: the file cannot be read.
     """
     name = "standard input" if path == "-" else path
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise InvalidReference(name, "is no text", hint="a line is: SOURCE DESTINATION") from None
+        raise InvalidLines(name, "is no text") from None
     pairs = list(_pairs_of_lines(text.splitlines(), name))
     if not pairs:
-        raise InvalidReference(name, "has no line that says what to copy", hint="a line is: SOURCE DESTINATION")
+        raise InvalidLines(name, "has no line that says what to copy")
     return pairs
 
 
@@ -93,8 +103,7 @@ def _pairs_of_lines(lines: Iterable[str], name: str) -> Iterable[Pair]:
         if not words or words[0].startswith("#"):
             continue
         if len(words) != 2:  # noqa: PLR2004  # source and destination
-            problem = f"{name}, line {number}: has {len(words)} words, and a line is: SOURCE DESTINATION"
-            raise InvalidReference(line.strip(), problem)
+            raise InvalidLines(name, f"line {number}: has {len(words)} words")
         try:
             yield pair_of(*words)
         except InvalidReference as error:

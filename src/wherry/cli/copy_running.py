@@ -17,7 +17,7 @@ from wherry.ops.copy_many import Outcome, copy_many
 from wherry.ops.errand import Copied, Options
 from wherry.ops.progress import Arrived, Event, Failed, Progress
 
-__all__ = ["Done", "Told", "run_many", "run_one"]
+__all__ = ["Done", "Told", "next_time", "run_many", "run_one"]
 
 Result = TypeVar("Result")
 
@@ -75,7 +75,7 @@ def run_one(told: Told, pair: Pair) -> Done:
 
     try:
         with shown(quiet=told.quiet, as_json=told.as_json) as progress:
-            return run(_within(told.timeout, work(progress)), heavy=True)
+            return run(_within(told.timeout, work(progress), str(pair.target)), heavy=True)
     except (WherryError, OSError) as error:
         if told.as_json:
             print_event("failed", failure_document(str(pair.origin), str(pair.target), error))
@@ -114,8 +114,9 @@ def run_many(told: Told, what: Sequence[Pair] | TagsOf) -> list[Done]:
                 print_event("failed", failure_document(done.origin, done.place, done.error))
         return [*(Done.of(one, outcome) for one, outcome in zip(asked, outcomes, strict=True)), *unopened]
 
+    target = what.destination if isinstance(what, TagsOf) else None
     with shown(quiet=told.quiet, as_json=told.as_json) as progress:
-        return run(_within(told.timeout, work(progress)), heavy=True)
+        return run(_within(told.timeout, work(progress), target), heavy=True)
 
 
 def _telling(asked: Sequence[Asked], progress: Progress) -> Progress:
@@ -137,7 +138,14 @@ def _telling(asked: Sequence[Asked], progress: Progress) -> Progress:
     return tell
 
 
-async def _within(seconds: float | None, work: Coroutine[Any, Any, Result]) -> Result:
+def next_time(target: str | None) -> str:
+    """What the same command does after it was cut short, on its way to this place (None: to several)."""
+    if target is not None and target.startswith(("oci-archive:", "docker-archive:")):
+        return "nothing has changed there (an archive is replaced as a whole), and the same command begins anew"
+    return "the same command goes on where this one stopped"
+
+
+async def _within(seconds: float | None, work: Coroutine[Any, Any, Result], target: str | None) -> Result:
     """Do it in this time.
 
     Raises:
@@ -152,5 +160,5 @@ async def _within(seconds: float | None, work: Coroutine[Any, Any, Result]) -> R
         raise TimedOut(
             f"not done within the {seconds:g} s of --timeout",
             registry="",
-            hint="the same command goes on where this one stopped",
+            hint=next_time(target),
         ) from None

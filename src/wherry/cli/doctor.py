@@ -11,7 +11,7 @@ from wherry.cli.session import open_client, run
 from wherry.cli.surroundings import host_files
 from wherry.cli.tables import printable
 from wherry.oci.reference import Reference
-from wherry.stores.locations import parse_registry
+from wherry.stores.locations import parse_registry, parse_remote
 from wherry.stores.remote.examination import examine
 from wherry.stores.remote.finding import Finding
 from wherry.stores.remote.proxies import Proxies
@@ -36,7 +36,7 @@ def doctor(place: str, *, as_json: bool, insecure: bool) -> int:
     registry = parse_registry(place)
     reference = None
     if registry is None:
-        reference = Reference.parse_repository(place.removeprefix("docker://"))
+        reference = parse_remote(place)
         registry = reference.registry
     findings = run(_findings(registry, reference, insecure=insecure, as_json=as_json))
     broken = [each for each in findings if each.state == "broken"]

@@ -7,6 +7,7 @@ from wherry.cli.options import insecure_option
 from wherry.cli.session import open_client, run
 from wherry.oci.reference import Reference
 from wherry.oci.wire.limits import RateLimit
+from wherry.stores.locations import parse_remote
 
 __all__ = ["ratelimit"]
 
@@ -23,7 +24,7 @@ def ratelimit(reference: str, *, as_json: bool, insecure: bool) -> None:
 
     Docker Hub keeps an image for the question: ratelimitpreview/test.
     """
-    place = Reference.parse_repository(reference.removeprefix("docker://"))
+    place = parse_remote(reference)
     limit = run(_asked(place, insecure=insecure))
     if as_json:
         document = {

@@ -110,6 +110,8 @@ async def _gathered(source: Named) -> Gathered:
     try:
         manifest = await source.store.manifest(source.name)
     except NotFound as error:
+        if error.message.startswith(source.text):
+            raise
         raise type(error)(f"{source.text}: {error.message}", hint=error.hint) from error
     match manifest.kind:
         case Kind.INDEX:

@@ -90,7 +90,8 @@ class Request:
         """The body, or the rest of it, as it arrives.
 
         The HTTP server ends a body silently when the client has gone, so its length is checked here. For a body in
-        chunks this proves nothing: its digest must.
+        chunks it gives one empty piece at the end, and one more before it where the framing broke off or is wrong. It
+        does so for trailer fields, too; no client of registries sends any, so these are refused rather than trusted.
 
         Raises:
             SizeInvalid: it ended too early.
@@ -104,13 +105,21 @@ class Request:
             return
         if self._body is None:
             self._body = aiter(self._protocol)  # once: granian refuses a second time
+        empty = 0
         while (piece := await self._next_piece(self._body)) is not None:
+            if not piece:
+                empty += 1
+                continue
             self.received += len(piece)
             if self.limit is not None and self.received > self.limit:
                 raise PayloadTooLarge(f"more than the {self.limit} bytes that are taken")
             yield piece
         if length is not None and self.received != length:
             raise SizeInvalid(f"the body ended after {self.received} of {length} bytes")
+        if length is None and empty > 1:
+            raise SizeInvalid(
+                f"the body came in chunks, and broke off after {self.received} bytes: its last chunk is missing"
+            )
 
     async def spend_rest(self, limit: int) -> bool:
         """Read what nobody wanted of the body, if it is no more than `limit`; False: something of it is left."""

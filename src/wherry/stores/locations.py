@@ -33,6 +33,7 @@ __all__ = [
     "Opener",
     "parse_location",
     "parse_registry",
+    "parse_remote",
     "target_for",
 ]
 
@@ -193,7 +194,7 @@ _ELSEWHERE = {
     "docker-daemon:": "`docker save` writes what docker-archive:FILE reads; `docker load` reads what it writes",
     "containers-storage:": "`podman save` writes what docker-archive:FILE reads; `podman load` reads what it writes",
     "ocidir:": "an OCI layout is written oci:DIR[:TAG]",
-    "dir:": "`skopeo copy dir:DIR oci:DIR2:TAG` makes an OCI layout of it, which wherry reads",
+    "dir:": "`skopeo copy dir:DIR oci:DIR2:TAG` makes an OCI layout of it; an image on Docker Hub: docker.io/library/dir:TAG",
 }
 """What other tools know and wherry does not (yet), and what to do about it."""
 
@@ -210,12 +211,23 @@ def parse_location(text: str) -> Location:
     if text.startswith(_DOCKER):
         return InRegistry(Reference.parse_repository(text.removeprefix(_DOCKER)))
     for prefix, hint in _ELSEWHERE.items():
-        # `dir:1.0` is an image on Docker Hub; a path is not.
-        if text.startswith(prefix) and (prefix != "dir:" or "/" in text):
+        if text.startswith(prefix):
             raise InvalidReference(text, f"wherry does not read or write {prefix.removesuffix(':')}", hint=hint)
     if text.startswith(("./", "../", "/", "~")):
         raise InvalidReference(text, "a path, where a reference is expected", hint=f"for an OCI layout: oci:{text}")
     return InRegistry(Reference.parse_repository(text))
+
+
+def parse_remote(text: str) -> Reference:
+    """Read what a user wrote where only a registry has what is asked for.
+
+    Raises:
+        InvalidReference: it names no place, or one on this machine.
+    """
+    place = parse_location(text)
+    if not isinstance(place, InRegistry):
+        raise InvalidReference(text, "a place on this machine, where one in a registry is expected")
+    return place.reference
 
 
 def parse_registry(text: str) -> str | None:

@@ -8,6 +8,7 @@ import click
 from wherry.cli.failures import say
 from wherry.cli.index.places import Places, annotation_option, pairs, tag_of
 from wherry.cli.options import insecure_option
+from wherry.cli.platforms import read_platforms
 from wherry.cli.session import open_client, run
 from wherry.oci.errors import NotFound
 from wherry.oci.manifest import Manifest
@@ -30,7 +31,12 @@ _MEDIA_TYPES = {"docker": DOCKER_LIST, "oci": OCI_INDEX}
     "-t", "--tag", "targets", metavar="REF", multiple=True, required=True, help="What to call it; may be repeated."
 )
 @click.option(
-    "--platform", "platforms", metavar="PLATFORM", multiple=True, help="Keep this platform only; may be repeated."
+    "--platform",
+    "platforms",
+    metavar="PLATFORM",
+    multiple=True,
+    callback=read_platforms,
+    help="Keep this platform only; may be repeated.",
 )
 @annotation_option
 @click.option("--append", is_flag=True, help="Begin with what the first REF leads to now.")
@@ -43,7 +49,7 @@ def create(
     sources: tuple[str, ...],
     *,
     targets: tuple[str, ...],
-    platforms: tuple[str, ...],
+    platforms: tuple[Platform, ...],
     annotations: tuple[str, ...],
     append: bool,
     prefer: str | None,
@@ -58,7 +64,7 @@ def create(
     """
     places = [parse_location(target) for target in targets]
     tags = [tag_of(place, target) for place, target in zip(places, targets, strict=True)]
-    wanted = [Platform.parse(platform) for platform in platforms]
+    said = pairs(annotations)
     media_type = _MEDIA_TYPES[prefer] if prefer else None
 
     async def work() -> Manifest:
@@ -69,9 +75,7 @@ def create(
             named = await opened.named(sources)
             if append and await _is_there(opened.store(places[0]), tags[0]):
                 named = [*await opened.named([str(places[0].at(tags[0]))]), *named]
-            made = assembled(
-                await gather(named), platforms=wanted, annotations=pairs(annotations), media_type=media_type
-            )
+            made = assembled(await gather(named), platforms=platforms, annotations=said, media_type=media_type)
             if dry_run:
                 _print_plan(made, [opened.store(place) for place in places], places, tags)
             else:

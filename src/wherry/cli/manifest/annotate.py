@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from wherry.cli.failures import say
 from wherry.cli.manifest.dockerlike import DockerCommand
 from wherry.cli.manifest.references import parsed
+from wherry.cli.platforms import read_platform
 from wherry.cli.session import docker_config
 from wherry.oci.dockerdraft import DraftImage
 from wherry.oci.goports import is_known_port
@@ -43,7 +44,9 @@ _ANNOTATIONS = "annotations"
 @click.option("--os-features", "features", metavar="LIST", multiple=True, help="Operating system features, to add.")
 @click.option("--os-version", "version", metavar="VERSION", default="", help="The operating system's version.")
 @click.option("--variant", metavar="VARIANT", default="", help="The architecture's variant: v7, v8.")
-@click.option("--platform", metavar="PLATFORM", help="All of it at once: os/architecture[/variant].")
+@click.option(
+    "--platform", metavar="PLATFORM", callback=read_platform, help="All of it at once: os/architecture[/variant]."
+)
 @click.option("--annotation", "annotations", metavar="KEY=VALUE", multiple=True, help="An annotation; may be repeated.")
 @click.option(
     "--clear",
@@ -60,7 +63,7 @@ def annotate(
     features: tuple[str, ...],
     version: str,
     variant: str,
-    platform: str | None,
+    platform: Platform | None,
     annotations: tuple[str, ...],
     clear: tuple[str, ...],
 ) -> None:
@@ -72,7 +75,7 @@ def annotate(
     """
     name = parsed(names[0], f"annotate: error parsing name for manifest list {names[0]}: ")
     image = parsed(names[1], f"annotate: error parsing name for manifest {names[1]}: ")
-    whole = Platform() if platform is None else Platform.parse(platform)
+    whole = platform or Platform()
     told = Platform(
         os=system or whole.os,
         architecture=architecture or whole.architecture,

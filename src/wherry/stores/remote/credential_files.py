@@ -106,11 +106,11 @@ class DockerConfig:
         helper, entries = self._helper(document, registry), self._entries(document)
         theirs = self._theirs(entries, registry)
         there = any(entries[each] for each in theirs)  # an empty entry stands for what its helper has
-        if theirs:
-            self._write({**document, "auths": {name: entries[name] for name in entries if name not in theirs}})
         if helper is not None and await helper.get(self._key(registry)) is not None:
             await helper.erase(self._key(registry))
-            return True
+            there = True
+        if theirs:  # after the helper: where that fails, the file still says that there is something to forget
+            self._write({**document, "auths": {name: entries[name] for name in entries if name not in theirs}})
         return there
 
     def _theirs(self, entries: Mapping[str, Any], registry: str) -> list[str]:
