@@ -28,6 +28,7 @@ class _Scope:
     path: str
     query_string: str
     headers: _Headers
+    http_version: str = "1"  # which needs no Host
 
 
 class _Protocol:

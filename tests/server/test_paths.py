@@ -96,3 +96,23 @@ async def test_a_large_body_that_nobody_wants_ends_the_connection_and_says_so(re
     answer = await exchange(registry, head("PUT", "/v2/a/manifests/x", [("Content-Length", "5000000000")]) + b"x")
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"connection: close" in answer
+
+
+@pytest.mark.parametrize(
+    ("request_line", "hosts", "status"),
+    [
+        ("GET /v2/ HTTP/1.1", [], 400),
+        ("PUT /v2/a/manifests/t HTTP/1.1", [], 400),
+        ("GET /v2/ HTTP/1.1", ["a", "b"], 400),
+        ("GET /v2/ HTTP/1.1", [""], 200),
+        ("GET http://registry.test/v2/ HTTP/1.1", ["registry.test"], 200),
+        ("GET /v2/ HTTP/1.0", [], 200),
+    ],
+)
+async def test_http_1_1_wants_one_host_header(registry, request_line, hosts, status):
+    lines = [request_line, *(f"Host: {host}" for host in hosts), "Connection: close", "", ""]
+    answer = parse(await exchange(registry, "\r\n".join(lines).encode()))
+    assert answer.status == status
+    if status == 400:
+        assert (answer.codes, answer.header("Connection")) == (["UNKNOWN"], "close")
+        assert "Host" in answer.json["errors"][0]["message"]

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from wherry.oci.errors import TooManyRequests, Unavailable, Unsupported, WherryError
+from wherry.oci.errors import RegistryError, TooManyRequests, Unavailable, Unsupported, WherryError
 from wherry.server.access_log import AccessLog
 from wherry.server.answers import Answer, FileAnswer, failure_of_ours, refusal, send
 from wherry.server.endpoints import base, blobs, catalogue, manifests, referrers, tags, uploads
@@ -14,11 +14,14 @@ from wherry.server.endpoints.operation import Operation
 from wherry.server.health import Health
 from wherry.server.registry import Registry
 from wherry.server.request import Request
-from wherry.server.routes import Endpoint, find_route
+from wherry.server.routes import Endpoint, find_route, no_endpoint
 from wherry.server.rsgi import HTTPProtocol, Scope
 from wherry.server.traffic import Number, Traffic
 
-__all__ = ["Application"]
+__all__ = ["OPERATION", "Application"]
+
+OPERATION = frozenset((Endpoint.HEALTH, Endpoint.READY, Endpoint.METRICS))
+"""The endpoints for whoever runs the registry; they may be served at an address of their own."""
 
 _UPLOADS = (Endpoint.UPLOADS, Endpoint.UPLOAD)
 _BODIES = ("POST", "PATCH", "PUT")
@@ -27,6 +30,10 @@ _SHORT = 1024 * 1024  # bytes of a body that nobody wants
 _LONG = 1024 * _SHORT
 _RETRY = 5.0  # seconds
 _LINGER = 5.0  # seconds
+
+_WITHOUT_HOST = RegistryError(
+    "the request does not have exactly one Host header, as HTTP/1.1 wants it", hint="RFC 9112, 3.2; HTTP/1.0 needs none"
+)
 
 _log = logging.getLogger("wherry.server")
 
@@ -53,32 +60,43 @@ _HANDLERS: dict[Endpoint, dict[str, Handler]] = {
 }
 
 
-def _handlers(operation: Operation) -> dict[Endpoint, dict[str, Handler]]:
-    """All endpoints: those of the registry, and those for whoever runs it."""
+def _handlers(operation: Operation, served: Collection[Endpoint]) -> dict[Endpoint, dict[str, Handler]]:
+    """The endpoints that are served: of those of the registry, and those for whoever runs it."""
     handlers = _HANDLERS | {
         Endpoint.HEALTH: {"GET": operation.show_health},
         Endpoint.READY: {"GET": operation.show_ready},
         Endpoint.METRICS: {"GET": operation.show_metrics},
+        Endpoint.DESCRIPTION: {"GET": operation.show_description},
     }
     for methods in handlers.values():
         if "GET" in methods:
             methods["HEAD"] = methods["GET"]
-    return handlers
+    return {endpoint: methods for endpoint, methods in handlers.items() if endpoint in served}
 
 
 class Application:
-    """One registry, answering; what it does is counted in `traffic`, and written to `log`."""
+    """One registry, answering; what it does is counted in `traffic`, and written to `log`. The rest of `served` is 404."""
 
     def __init__(
-        self, registry: Registry, health: Health, traffic: Traffic | None = None, log: AccessLog | None = None
+        self,
+        registry: Registry,
+        health: Health,
+        traffic: Traffic | None = None,
+        log: AccessLog | None = None,
+        served: Collection[Endpoint] = tuple(Endpoint),
     ) -> None:
         self._registry = registry
         self._health = health
         self._traffic = traffic or Traffic()
         self._log = log
-        self._handlers = _handlers(Operation(health, self._traffic))
+        self._handlers = _handlers(Operation(health, self._traffic, served), served)
         self._writers: set[asyncio.Task[object]] = set()  # that read a body, or change something, right now
         self._abandoned = False
+
+    @property
+    def methods(self) -> Mapping[Endpoint, Collection[str]]:
+        """What each endpoint that is served can be asked."""
+        return self._handlers
 
     def drain(self) -> None:
         """Say that the registry is not ready any more; everything is answered as before."""
@@ -94,6 +112,9 @@ class Application:
         """Answer one request."""
         begun = time.perf_counter()
         request = Request(scope, protocol, self._registry.policy)
+        if len(scope.headers.get_all("host")) != 1 and scope.http_version != "1":
+            self._refuse(_WITHOUT_HOST, request, protocol, begun)
+            return
         if request.method in _READS:  # nothing of it waits for the client: files are sent behind our back
             self._send(await self._answer(request), request, protocol, begun)
             return
@@ -127,6 +148,10 @@ class Application:
                 async with asyncio.timeout(_LINGER):
                     await request.spend_rest(_LONG)
 
+    def _refuse(self, failure: WherryError, request: Request, protocol: HTTPProtocol, begun: float) -> None:
+        """Answer without looking further; whatever else the client sends on this connection is not to be trusted."""
+        self._send(refusal(failure, [("connection", "close")]), request, protocol, begun)
+
     def _send(self, answer: Answer | FileAnswer, request: Request, protocol: HTTPProtocol, begun: float) -> None:
         """Send an answer, and write down that it was."""
         identifier = ""
@@ -156,7 +181,9 @@ class Application:
     async def _answer(self, request: Request) -> Answer | FileAnswer:
         try:
             route = request.route = find_route(request.path)
-            methods = self._handlers[route.endpoint]
+            methods = self._handlers.get(route.endpoint)
+            if methods is None:
+                return refusal(no_endpoint(request.path))
             handler = methods.get(request.method)
             if handler is None:
                 return _not_allowed(request, methods)

@@ -16,7 +16,7 @@ from wherry.oci.digest import Digest
 from wherry.oci.errors import NotFound
 from wherry.oci.reference import LONGEST_NAME, Tag, check_name
 
-__all__ = ["Endpoint", "Route", "find_route"]
+__all__ = ["Endpoint", "Route", "find_route", "no_endpoint"]
 
 
 class Endpoint(Enum):
@@ -78,6 +78,11 @@ def find_route(path: str) -> Route:
     return _remembered(path) if len(path) <= _LONGEST_PATH else _read(path)
 
 
+def no_endpoint(path: str) -> NotFound:
+    """The error for a path that names none; it may be long, and is cut."""
+    return NotFound(f"{path[:_LONGEST_PATH]!r} is not an endpoint of the registry API", hint="the API is below /v2/")
+
+
 def _read(path: str) -> Route:
     if path in ("/v2/", "/v2"):
         return Route(Endpoint.BASE)
@@ -85,7 +90,7 @@ def _read(path: str) -> Route:
         return Route(_FIXED[path])
     found = _PATH.fullmatch(path)
     if not found:
-        raise NotFound(f"{path[:_LONGEST_PATH]!r} is not an endpoint of the registry API", hint="the API is below /v2/")
+        raise no_endpoint(path)
     name = check_name(found["name"])
     if found["reference"]:
         return Route(Endpoint.MANIFEST, name, reference=_reference(found["reference"]))

@@ -17,9 +17,13 @@ class RSGIHeaders(Protocol):
 
 
 class Scope(Protocol):
-    """A request's head. `path` is percent-decoded, once; bytes that are no UTF-8 have become U+FFFD. `client` is `host:port`."""
+    """A request's head. `path` is percent-decoded, once; bytes that are no UTF-8 have become U+FFFD. `client` is `host:port`.
+
+    `http_version` is `1` or `1.1`.
+    """
 
     client: str
+    http_version: str
     method: str
     path: str
     query_string: str
