@@ -14,6 +14,7 @@ __all__ = ["ALIASES", "COMMANDS", "root", "run"]
 
 COMMANDS = {
     "admin": Place("wherry.cli.admin:admin", "Look after a registry's folder: collect, check, repair."),
+    "check": Place("wherry.cli.check:check", "Verify everything that a reference leads to."),
     "config": Place("wherry.cli.config:config", "Print the config of an image."),
     "copy": Place("wherry.cli.copy:copy", "Copy an image, whole, from one place to another."),
     "digest": Place("wherry.cli.digest:digest", "Print the digest of what a reference leads to."),

@@ -18,7 +18,7 @@ from wherry.ops._plan import Walk
 from wherry.ops._run import SMALL_REQUESTS, Run
 from wherry.stores.protocol import Source
 
-__all__ = ["attach"]
+__all__ = ["attach", "cosign_tags"]
 
 _SUFFIXES = (".sig", ".att", ".sbom")
 
@@ -44,7 +44,7 @@ async def _about(walk: Walk, run: Run, subject: Digest) -> dict[Digest, Manifest
             manifest = await _referrer(walk, run, referrer, subject)
             if manifest is not None:
                 pushed[manifest.digest] = manifest
-    for tag in await _cosign_tags(walk, run, subject):
+    for tag in await cosign_tags(walk.source, run, subject):
         manifest = await _tagged(walk, run, tag)
         if manifest is not None:
             pushed[manifest.digest] = manifest
@@ -94,10 +94,10 @@ async def _resolved(store: Source, tag: Tag) -> Descriptor | None:
         return None
 
 
-async def _cosign_tags(walk: Walk, run: Run, subject: Digest) -> list[Tag]:
+async def cosign_tags(source: Source, run: Run, subject: Digest) -> list[Tag]:
     """Those that may be there: by the list of all tags, which is asked for once, or else all."""
     if subject.algorithm != "sha256":
         return []
     named = [Tag(f"sha256-{subject.encoded}{suffix}") for suffix in _SUFFIXES]
-    listed = await run.tags_of(walk.source)
+    listed = await run.tags_of(source)
     return named if listed is None else [tag for tag in named if tag in listed]
