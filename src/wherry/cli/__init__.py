@@ -41,8 +41,8 @@ def _leave(code: int) -> NoReturn:
     is being taken down aborts the process (seen with Python 3.11 and pyreqwest 0.15: "PyGILState_Release: thread state
     must be current"). So there is no taking down.
     """
-    if transport := sys.modules.get("wherry.stores.remote.transport"):
-        atexit.unregister(transport.let_go)  # waits for what cannot happen here
+    if line := sys.modules.get("wherry.stores.remote.line"):
+        atexit.unregister(line.let_go)  # waits for what cannot happen here
     atexit._run_exitfuncs()  # noqa: SLF001  # what others have asked for at exit still happens
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

@@ -7,7 +7,7 @@ from tests.stores.remote.stub import Asked, Reply, front, json_reply, listening,
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import BlobUnknown, ConnectionFailed, DigestMismatch, SizeMismatch, UnexpectedResponse
 from wherry.oci.mediatype import OCI_LAYER
-from wherry.stores.remote.transport import PIECE
+from wherry.stores.remote.answer import PIECE
 
 CONTENT = bytes(range(256)) * 10_000
 BLOB = a_blob(CONTENT, OCI_LAYER)

@@ -7,6 +7,7 @@ from typing import Self
 from wherry.oci.errors import WherryError
 from wherry.oci.reference import Reference
 from wherry.stores.remote.credentials import Credentials
+from wherry.stores.remote.direct import Direct
 from wherry.stores.remote.hosts import API, Endpoint, Host, Hosts, NoHosts
 from wherry.stores.remote.proxies import NO_PROXIES, Proxies
 from wherry.stores.remote.reach import Loopback, Policy
@@ -14,7 +15,7 @@ from wherry.stores.remote.registry import Registry
 from wherry.stores.remote.repository import Repository
 from wherry.stores.remote.retrying import WALL_CLOCK, Clock, Patience
 from wherry.stores.remote.routed import Mirror, Notify, Routed
-from wherry.stores.remote.session import Direct, Session
+from wherry.stores.remote.session import Session
 from wherry.stores.remote.transport import Transport
 
 __all__ = ["Client", "Mirrored"]

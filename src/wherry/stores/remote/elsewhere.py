@@ -12,8 +12,9 @@ from pyreqwest.http import Url
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import BlobUnknown, UnexpectedResponse, WherryError
 from wherry.stores.remote.blobs import body_of
+from wherry.stores.remote.direct import Direct
 from wherry.stores.remote.retrying import Trying, is_worth_another_try
-from wherry.stores.remote.session import Direct, exchange_of
+from wherry.stores.remote.session import exchange_of
 from wherry.stores.remote.transport import Answer
 from wherry.stores.verify import verified
 
@@ -59,7 +60,8 @@ async def _going_on(session: Direct, blob: Descriptor, url: Url) -> AsyncGenerat
 @asynccontextmanager
 async def _opened(session: Direct, blob: Descriptor, url: Url, offset: int) -> AsyncIterator[Answer]:
     for _ in range(_MOST_REDIRECTS + 1):
-        answer = await session.get_elsewhere(url, offset)
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        answer = await session.outgoing.send("GET", str(url), headers, None, at_home=False)
         try:
             if answer.status == _OK or (offset and answer.status == _PARTIAL):
                 yield answer

@@ -15,13 +15,14 @@ from wherry.oci.errors import RegistryError, TLSFailed, WherryError
 from wherry.oci.reference import Reference
 from wherry.stores.remote.abilities import abilities, catalogue, uploads
 from wherry.stores.remote.client import Client
+from wherry.stores.remote.direct import Direct
 from wherry.stores.remote.finding import Finding, State
 from wherry.stores.remote.handshake import Shown, shake_hands
 from wherry.stores.remote.hosts import API, Endpoint, Hosts, Route
 from wherry.stores.remote.proxies import Proxies
 from wherry.stores.remote.reach import authority, is_loopback
 from wherry.stores.remote.scopes import NOTHING, Scopes, pull
-from wherry.stores.remote.session import Direct, Greeting, Request
+from wherry.stores.remote.session import Greeting, Request
 
 __all__ = ["examine"]
 

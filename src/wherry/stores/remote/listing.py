@@ -4,9 +4,9 @@ Spec: distribution-spec 1.1, "Listing Tags", "Listing Referrers"; Docker's catal
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from pyreqwest.http import Url
 
 from wherry.oci.document import NotJSON, decode

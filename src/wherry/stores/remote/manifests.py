@@ -5,9 +5,10 @@ Spec: distribution-spec 1.1, "Pulling manifests", "Pushing Manifests", "Deleting
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.diagnosis import as_error, diagnose

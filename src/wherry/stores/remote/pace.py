@@ -27,6 +27,11 @@ class Pace:
         self.rate_limit: RateLimit | None = None
         """What the registry said last; None if it has not said anything."""
 
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing that the registry has said makes anybody wait."""
+        return self.rate_limit is None and not self._not_before
+
     async def turn(self, method: str, target: str) -> None:
         """Wait until this may be asked."""
         now = self._clock.now()
@@ -48,12 +53,10 @@ class Pace:
     def learn(self, target: str, answer: Answer) -> None:
         """Look at what an answer says about the rate."""
         if "/manifests/" in target:
-            found = read_rate_limit(
-                answer.header("RateLimit-Limit"),
-                answer.header("RateLimit-Remaining"),
-                answer.header("Docker-RateLimit-Source"),
-            )
-            self.rate_limit = found or self.rate_limit
+            limit = answer.header("RateLimit-Limit")
+            if limit is not None:
+                remaining, source = answer.header("RateLimit-Remaining"), answer.header("Docker-RateLimit-Source")
+                self.rate_limit = read_rate_limit(limit, remaining, source) or self.rate_limit
 
     def hold(self, error: WherryError) -> None:
         """Let everybody wait who asks this registry, if it wants that."""

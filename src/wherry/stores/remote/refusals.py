@@ -1,7 +1,8 @@
 """Words for answers that are not the wanted one: from status, headers and error body to one of the errors' classes."""
 
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wherry.oci import errors
 from wherry.oci.errors import Exchange, NotFound, RegistryError, TooManyRequests, Unavailable, UnexpectedResponse
@@ -15,8 +16,7 @@ LARGEST_ERROR = 64 * 1024
 """Bytes of an error's body that are read; what is longer is not for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(Struct, frozen=True):
     """What it means that something is not there: the class, and the words for it."""
 
     kind: type[NotFound]

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 
 from wherry.oci.errors import InvalidName, NotFound, Unsupported
 from wherry.oci.reference import check_name
+from wherry.stores.remote.direct import Direct
 from wherry.stores.remote.listing import bad_list, pages, texts
 from wherry.stores.remote.refusals import is_page, page
 from wherry.stores.remote.scopes import CATALOGUE
-from wherry.stores.remote.session import Direct, LoggedIn, Request, exchange_of
+from wherry.stores.remote.session import LoggedIn, Request, exchange_of
 
 __all__ = ["Registry"]
 

@@ -1,14 +1,14 @@
 """Scopes: what a token allows, `type:name:actions`. Spec: distribution's token scope documentation."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 __all__ = ["CATALOGUE", "NOTHING", "Scopes", "delete_scope", "pull", "push"]
 
 
-@dataclass(frozen=True, slots=True)
-class Scopes:
+class Scopes(Struct, frozen=True):
     """A set of (resource, action): `("repository:team/app", "pull")`."""
 
     grants: frozenset[tuple[str, str]] = frozenset()

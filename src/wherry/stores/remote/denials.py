@@ -1,0 +1,37 @@
+"""Refusals that depend on who asks say as whom that was, and how to ask as somebody else."""
+
+from wherry.oci.errors import Denied, NotFound, RegistryError, Unauthorized
+from wherry.stores.remote.answer import Answer
+from wherry.stores.remote.authorisation import Authoriser
+from wherry.stores.remote.refusals import refusal
+from wherry.stores.remote.session import Request, exchange_of
+
+__all__ = ["denial"]
+
+
+async def denial(request: Request, answer: Answer, authoriser: Authoriser, registry: str) -> RegistryError:
+    """The error that an answer to a request stands for; its body is read for that."""
+    error = await refusal(answer, exchange_of(request.method, answer.url), request.place, missing=request.missing)
+    if isinstance(error, Unauthorized):
+        said = f": {error.words}" if error.words else ""
+        error.message = f"{request.place}: not authorised{said} (asked {await authoriser.who(request.scopes)})"
+        is_known = await authoriser.credential(request.scopes) is not None
+        error.hint = error.hint or _login_hint(registry, is_known=is_known)
+    elif isinstance(error, NotFound):
+        error.is_doubtful = request.method == "HEAD" and not _is_registrys(answer)
+    elif isinstance(error, Denied):
+        error.message += f" (asked {await authoriser.who(request.scopes)})"
+    return error
+
+
+def _login_hint(registry: str, *, is_known: bool) -> str:
+    login = f"`wherry login {registry}`"
+    if is_known:
+        return f"check the name, and what that user may do; {login} changes the user"
+    return f"check the name (many registries answer so for one that does not exist), or log in with {login}"
+
+
+def _is_registrys(answer: Answer) -> bool:
+    """Whether an answer without a body comes from a registry that understood the question."""
+    content_type = answer.header("Content-Type") or ""
+    return answer.header("Docker-Distribution-Api-Version") is not None or "json" in content_type.lower()
