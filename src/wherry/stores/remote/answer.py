@@ -8,6 +8,7 @@ from pyreqwest.response import Response
 
 from wherry.oci.errors import TimedOut
 from wherry.stores.remote.bucket import Bucket
+from wherry.stores.remote.cancels import cancels, heed
 from wherry.stores.remote.failures import broken_off
 
 __all__ = ["PIECE", "Answer"]
@@ -67,10 +68,11 @@ class Answer:
         it must not be taken for a silent one.
         """
         now = asyncio.get_running_loop().time
-        started = now()
+        started, before = now(), cancels()
         try:
             async with asyncio.timeout_at(started + self._silence):
                 piece = await self._response.body_reader.read(self._amount)
+                heed(before)
         except TimeoutError:
             raise TimedOut(f"{self._place}: silent for {self._silence:g} s", registry=self._place) from None
         except PyreqwestError as error:

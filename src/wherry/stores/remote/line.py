@@ -17,6 +17,7 @@ from pyreqwest.request import RequestBuilder
 
 from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.bucket import Bucket
+from wherry.stores.remote.cancels import cancels, heed
 from wherry.stores.remote.failures import unreachable
 
 __all__ = ["Body", "Limits", "Line", "let_go"]
@@ -87,12 +88,17 @@ class Line:
             raise unreachable(error, self._via, self._limits.silence) from error
 
     async def _answered(self, builder: RequestBuilder, url: str) -> Answer:
-        request, limits = builder.build_streamed(), self._limits
+        request, limits, before = builder.build_streamed(), self._limits, cancels()
         try:
-            return Answer(request, url, await request.__aenter__(), self._place, limits.silence, limits.read)
+            response = await request.__aenter__()
         except PyreqwestError as error:  # its timeouts are TimeoutErrors too
             seconds = limits.connecting if isinstance(error, ConnectTimeoutError) else limits.silence
             raise unreachable(error, self._via, seconds) from error
+        answer = Answer(request, url, response, self._place, limits.silence, limits.read)
+        if cancels() > before:
+            await answer.close()
+            heed(before)
+        return answer
 
 
 def let_go() -> None:
