@@ -20,6 +20,12 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wherry.stores.remote.retrying._WallClock.sleep", at_once)
 
 
+@pytest.fixture(autouse=True)
+def no_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is noted from one command to the next, but where a test is about that."""
+    monkeypatch.setenv("WHERRY_CACHE", "")
+
+
 @pytest.fixture
 async def registry() -> AsyncIterator[Running]:
     """A registry that is empty, and thrown away after the test."""

@@ -296,3 +296,34 @@ async def test_repository_that_only_a_mirror_may_have_is_no_fault(
     assert code == 0
     assert found["repository"]["state"] == "note"
     assert "mirrors first" in found["repository"]["hint"]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where commands note what registries do not do."""
+    monkeypatch.setenv("WHERRY_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+async def test_what_earlier_commands_have_noted_is_shown_and_forgotten_on_demand(
+    registry, wherry, findings, pushed, cache
+) -> None:
+    def refusing(asked: Asked) -> Reply | None:
+        return refused(405, "UNSUPPORTED") if asked.method == "POST" and "digest=" in asked.target else None
+
+    source = await pushed(an_image(), "team/app:1")
+    async with front(registry.address, refusing) as server:
+        assert (await wherry("copy", "-q", source, f"{server.address}/team/other:1")).code == 0
+        _, found = await findings(server.address)
+        assert found["notes"]["facts"]["single_post"] is False
+        assert "single post no" in found["notes"]["text"]
+        for options in (["--forget"], []):
+            _, found = await findings(server.address, *options)
+            assert "notes" not in found
+
+
+async def test_cache_that_cannot_be_written_is_no_failure(registry, wherry, pushed, cache) -> None:
+    cache.write_text("not a folder")
+    source = await pushed(an_image(), "team/app:1")
+    done = await wherry("copy", "-q", source, f"{registry.address}/team/other:1")
+    assert (done.code, done.err) == (0, "")

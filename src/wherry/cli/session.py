@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from wherry.cli.failures import say
-from wherry.cli.surroundings import credential_files, docker_config, host_files
+from wherry.cli.surroundings import credential_files, docker_config, host_files, notes_folder
 from wherry.stores.remote import Client
 from wherry.stores.remote.credentials import Credentials, InOrder
 from wherry.stores.remote.proxies import Proxies
@@ -35,6 +35,7 @@ def open_client(
         proxies=Proxies.of(os.environ),
         hosts=host_files(),
         limit_rate=limit_rate,
+        notes=notes_folder(),
         notify=lambda line: say(f"wherry: {line}"),
     )
 

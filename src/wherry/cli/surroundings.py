@@ -11,7 +11,15 @@ from wherry.oci.errors import CredentialsError
 from wherry.stores.remote.credential_files import DockerConfig
 from wherry.stores.remote.hosts_files import HostFiles
 
-__all__ = ["certificate_folders", "credential_files", "docker_config", "host_files", "kept_in", "registries_files"]
+__all__ = [
+    "certificate_folders",
+    "credential_files",
+    "docker_config",
+    "host_files",
+    "kept_in",
+    "notes_folder",
+    "registries_files",
+]
 
 _CERTIFICATES = ("/etc/containers/certs.d", "/etc/docker/certs.d", "/etc/containerd/certs.d")
 _REGISTRIES = Path("/etc/containers/registries.conf")
@@ -91,6 +99,17 @@ def registries_files(environment: Mapping[str, str] = os.environ) -> list[Path]:
         folders.append(own.with_name("registries.conf.d"))
     main = own if own is not None and own.exists() else _REGISTRIES
     return [main, *(file for folder in folders for file in sorted(folder.glob("*.conf")))]
+
+
+def notes_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Where what is learnt of registries is noted: `WHERRY_CACHE` (empty: nowhere), else `wherry` in the user's cache."""
+    told = environment.get("WHERRY_CACHE")
+    if told is not None:
+        return Path(told) if told else None
+    if cache := environment.get("XDG_CACHE_HOME"):
+        return Path(cache) / "wherry"
+    home = _home(environment)
+    return None if home is None else home / ".cache" / "wherry"
 
 
 def _settings(environment: Mapping[str, str]) -> Path | None:

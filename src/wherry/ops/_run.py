@@ -18,7 +18,7 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.errors import Denied, NotFound, Unauthorized, Unsupported
 from wherry.oci.reference import Tag
-from wherry.stores.protocol import Mounter, Source, Store
+from wherry.stores.protocol import Mounter, Reluctant, Source, Store
 
 __all__ = ["SMALL", "SMALL_REQUESTS", "Run", "Turns"]
 
@@ -149,7 +149,7 @@ class Run:
 
     def declined(self, store: Store) -> bool:
         """Whether a store has declined a mount before: then it is first asked what it has."""
-        return id(store) in self._declined
+        return id(store) in self._declined or (isinstance(store, Reluctant) and store.declines_mounts)
 
     def note_declined(self, store: Store) -> None:
         """A store was asked to mount a blob, and did not."""

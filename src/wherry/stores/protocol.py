@@ -17,7 +17,7 @@ from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 
-__all__ = ["Chooser", "Follower", "Gatherer", "Measurer", "Mounter", "Source", "Store", "Swapper"]
+__all__ = ["Chooser", "Follower", "Gatherer", "Measurer", "Mounter", "Reluctant", "Source", "Store", "Swapper"]
 
 
 @runtime_checkable
@@ -107,6 +107,15 @@ class Mounter(Protocol):
 
     async def mount(self, blob: Descriptor, origin: Source) -> bool:
         """Take `blob` from `origin` if both are in one registry; False means: it did not work, push it."""
+
+
+@runtime_checkable
+class Reluctant(Protocol):
+    """A `Mounter` that may know beforehand that it will not be able to."""
+
+    @property
+    def declines_mounts(self) -> bool:
+        """Whether mounts have been declined so far: then it is better first asked whether it has a blob."""
 
 
 @runtime_checkable

@@ -1,8 +1,12 @@
+from pathlib import Path
+from urllib.parse import parse_qsl
+
 import pytest
 
 from tests.content import an_image, put
 from tests.stores.remote.stub import Asked, Reply, json_reply, refused, stub
 from wherry.oci.errors import NameUnknown, UnexpectedResponse, Unsupported
+from wherry.oci.reference import Reference
 from wherry.stores.remote import Client
 
 
@@ -104,3 +108,81 @@ async def test_catalogue_with_a_name_that_is_none_is_an_error():
     async with stub(lambda _: json_reply({"repositories": ["../../etc"]})) as server, Client() as client:
         with pytest.raises(UnexpectedResponse, match="bad repository name"):
             await anext(client.registry(server.address).repositories())
+
+
+class Tags:
+    """A registry that lists tags by `n` and `last`: `own` at once if not told how many, and never more than `most`."""
+
+    def __init__(self, amount: int, *, own: int = 100, most: int = 1000, refuses: int | None = None) -> None:
+        self.tags = [f"t{number:05}" for number in range(amount)]
+        self.own, self.most, self.refuses = own, most, refuses
+        self.ends_silently = False
+
+    def __call__(self, asked: Asked) -> Reply:
+        if asked.path == "/v2/":
+            return json_reply({})
+        query = dict(parse_qsl(asked.target.partition("?")[2]))
+        number = int(query.get("n", self.own))
+        if self.refuses is not None and number > self.refuses:
+            return refused(400, "PAGINATION_NUMBER_INVALID")
+        size = min(number, self.most)
+        rest = [tag for tag in self.tags if tag > query.get("last", "")]
+        page = rest[:size]
+        more = len(rest) > size and not (self.ends_silently and "n" in query)
+        link = {"Link": f'</v2/team/app/tags/list?last={page[-1]}&n={size}>; rel="next"'} if more else {}
+        return json_reply({"name": "team/app", "tags": page}, **link)
+
+
+async def _listed(address: str, notes: Path | None = None) -> list[str]:
+    async with Client(notes=notes) as client:
+        repository = client.repository(Reference.parse_repository(f"{address}/team/app"))
+        return [str(tag) async for tag in repository.tags()]
+
+
+async def test_short_pages_are_read_in_long_ones_after_the_first_and_the_next_client_begins_so(tmp_path):
+    registry = Tags(2500)
+    async with stub(registry) as server:
+        for requests in (4, 3):
+            server.asked.clear()
+            assert await _listed(server.address, tmp_path) == registry.tags
+            assert len(server.lines()) == requests
+        assert server.lines()[0] == "GET /v2/team/app/tags/list?n=1000"
+
+
+@pytest.mark.parametrize("options", [{"most": 100}, {"refuses": 100}])
+async def test_registry_that_takes_no_other_number_is_asked_once_and_noted(tmp_path, options):
+    registry = Tags(500, **options)
+    async with stub(registry) as server:
+        for long_pages in (1, 0):
+            server.asked.clear()
+            assert await _listed(server.address, tmp_path) == registry.tags
+            assert sum("n=1000" in line for line in server.lines()) == long_pages
+
+
+async def test_note_of_long_pages_that_are_refused_now_costs_a_request(tmp_path):
+    registry = Tags(500)
+    async with stub(registry) as server:
+        await _listed(server.address, tmp_path)
+        registry.refuses = 100
+        server.asked.clear()
+        assert await _listed(server.address, tmp_path) == registry.tags
+        assert sum("n=1000" in line for line in server.lines()) == 1
+
+
+async def test_long_list_that_ends_without_a_word_is_asked_for_as_the_registry_likes_it(tmp_path):
+    registry = Tags(1500)
+    async with stub(registry) as server:
+        await _listed(server.address, tmp_path)
+        registry.ends_silently, registry.own = True, 2000
+        assert await _listed(server.address, tmp_path) == registry.tags
+
+
+async def test_link_with_more_than_a_number_and_a_name_is_followed_as_it_is(opened):
+    def answer(asked: Asked) -> Reply:
+        if "token=a" in asked.target:
+            return json_reply({"tags": ["b"]})
+        return json_reply({"tags": ["a"]}, Link="</v2/team/app/tags/list?n=1&token=a>; rel=next")
+
+    async with stub(answer) as server:
+        assert [tag async for tag in opened(server.address).tags()] == ["a", "b"]
+        assert server.lines()[1] == "GET /v2/team/app/tags/list?n=1&token=a"

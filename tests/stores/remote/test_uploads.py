@@ -19,7 +19,8 @@ from wherry.oci.errors import (
 from wherry.oci.mediatype import OCI_LAYER
 from wherry.stores.memory import MemoryStore
 from wherry.stores.remote import Client
-from wherry.stores.remote.uploads import CHUNK, SMALL
+from wherry.stores.remote.streamed import CHUNK
+from wherry.stores.remote.uploads import SMALL
 
 SMALL_BLOB = a_blob(b"some bytes", OCI_LAYER)
 CONTENT = bytes(range(256)) * 4000
@@ -83,7 +84,7 @@ async def test_blob_that_is_there_already_may_be_pushed_again(address, opened):
 
 
 async def test_chunks_follow_each_other_to_wherever_each_answer_leads(address, opened, monkeypatch):
-    monkeypatch.setattr("wherry.stores.remote.uploads.CHUNK", 300_000)
+    monkeypatch.setattr("wherry.stores.remote.streamed.CHUNK", 300_000)
     async with front(address) as server:
         repository = opened(server.address, chunked=True)
         await repository.push(BLOB.descriptor, pieces(CONTENT, 70_000))
@@ -96,7 +97,7 @@ async def test_chunks_follow_each_other_to_wherever_each_answer_leads(address, o
 
 
 async def test_chunk_is_as_long_as_the_registry_wants_at_least(registry, opened, monkeypatch):
-    monkeypatch.setattr("wherry.stores.remote.uploads.CHUNK", 1000)
+    monkeypatch.setattr("wherry.stores.remote.streamed.CHUNK", 1000)
 
     async def with_minimum(asked: Asked) -> Reply | None:
         reply = await handed_on(asked)
@@ -111,8 +112,8 @@ async def test_chunk_is_as_long_as_the_registry_wants_at_least(registry, opened,
     assert ranges == ["0-399999", "400000-799999", "800000-1023999"]
 
 
-@pytest.mark.parametrize("status", [411, 413])
-async def test_registry_that_refuses_the_whole_blob_gets_chunks_from_then_on(registry, opened, status):
+@pytest.mark.parametrize(("status", "first", "later"), [(411, 1, 1), (413, 2, 3)])
+async def test_registry_that_refuses_the_whole_blob_gets_chunks_from_then_on(registry, opened, status, first, later):
     """As a proxy does it: at once, when it has seen the length."""
 
     def too_large(asked: Asked) -> Reply | None:
@@ -125,12 +126,37 @@ async def test_registry_that_refuses_the_whole_blob_gets_chunks_from_then_on(reg
     async with front(registry.address, early=too_large) as server:
         repository = opened(server.address)
         await repository.push(BLOB.descriptor, pieces(CONTENT, 70_000))
-        assert _shape(server) == ["POST", "PUT", "DELETE", "POST", "PATCH", "PUT"]
+        assert _shape(server) == ["POST", "PUT", "DELETE", "POST", *["PATCH"] * first, "PUT"]
         assert await read(repository.fetch(BLOB.descriptor)) == CONTENT
         server.asked[1:] = []
         other = a_blob(CONTENT + b"x", OCI_LAYER)
         await repository.push(other.descriptor, pieces(other.content, 70_000))
-        assert _shape(server) == ["POST", "PATCH", "PUT"]
+        assert _shape(server) == ["POST", *["PATCH"] * later, "PUT"]
+
+
+async def test_chunks_become_smaller_until_the_registry_takes_them(registry, opened):
+    def too_large(asked: Asked) -> Reply | None:
+        large = int(asked.headers.get("content-length", "0")) > 300_000
+        return Reply(413, {"Connection": "close"}, close=True) if large else None
+
+    async with front(registry.address, early=too_large) as server:
+        repository = opened(server.address)
+        await repository.push(BLOB.descriptor, pieces(CONTENT, 70_000))
+        assert await read(repository.fetch(BLOB.descriptor)) == CONTENT
+    sizes = [int(each.headers["content-length"]) for each in server.asked if each.method == "PATCH"]
+    assert sizes == [512_000, *[256_000] * 4]
+
+
+async def test_registry_that_takes_no_body_at_all_is_an_error(registry, opened):
+    def too_large(asked: Asked) -> Reply | None:
+        large = asked.method in {"PUT", "PATCH"} and asked.headers["content-length"] != "0"
+        return Reply(413, {"Connection": "close"}, close=True) if large else None
+
+    async with front(registry.address, early=too_large) as server:
+        with pytest.raises(PayloadTooLarge):
+            await opened(server.address).push(BLOB.descriptor, pieces(CONTENT, 70_000))
+        assert server.asked[-1].method == "DELETE"
+        assert len(server.asked) < 25
 
 
 async def test_refusal_that_comes_when_too_much_was_read_is_an_error(registry, opened, monkeypatch):
@@ -165,7 +191,7 @@ async def test_location_of_any_form_is_followed_and_its_query_kept(opened, locat
     assert query in target
 
 
-@pytest.mark.parametrize("headers", [{}, {"Location": "http://[broken"}])
+@pytest.mark.parametrize("headers", [{}, {"Location": "http://[broken"}, {"Location": "file:///etc/passwd"}])
 async def test_upload_without_a_location_is_an_error(opened, headers):
     async with stub(lambda asked: Reply(202, headers) if asked.method == "POST" else json_reply({})) as server:
         with pytest.raises(UnexpectedResponse, match="Location"):

@@ -34,16 +34,21 @@ _NO_HEAD = frozenset((400, 405, 501))
 
 async def exists(session: Session, reference: Reference, blob: Descriptor) -> bool:
     """Whether the repository has a blob."""
+    learnt = session.learnt
+    is_refused = False
     try:
-        async with session.open(_request(reference, blob, "HEAD")):
-            return True
+        if learnt.blob_head is not False:
+            async with session.open(_request(reference, blob, "HEAD")):
+                return True
     except NotFound:
         return False  # also where that is doubtful: the blob is pushed again, and does no harm
     except RegistryError as error:
-        if error.status not in _NO_HEAD and not isinstance(error, Unavailable):
+        is_refused = error.status in _NO_HEAD
+        if not is_refused and not isinstance(error, Unavailable):
             raise
     try:
         async with session.open(_request(reference, blob, "GET")):
+            learnt.blob_head = False if is_refused else learnt.blob_head
             return True  # the body is not read: the connection is closed
     except NotFound:
         return False

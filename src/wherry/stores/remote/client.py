@@ -1,6 +1,7 @@
 """The registry client: connections, credentials and what was learnt of each registry; one for many registries."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -9,6 +10,8 @@ from wherry.oci.reference import Reference
 from wherry.stores.remote.credentials import Credentials
 from wherry.stores.remote.direct import Direct
 from wherry.stores.remote.hosts import API, Endpoint, Host, Hosts, NoHosts
+from wherry.stores.remote.interrupted import Interrupted
+from wherry.stores.remote.notes import Note, Notes
 from wherry.stores.remote.proxies import NO_PROXIES, Proxies
 from wherry.stores.remote.reach import Loopback, Policy
 from wherry.stores.remote.registry import Registry
@@ -39,6 +42,8 @@ class Client:
         limit_rate: bytes a second that may be read, and sent, over all transfers; None: as fast as it goes.
         clock: what tells the time between tries.
         silence: seconds that a registry may be silent, while it is its turn to send or to take something.
+        notes: a folder for what registries do not do, and for large uploads that are cut short: later clients go on from there. None: nothing is
+            noted. It is a cache: where it cannot be read or written, nobody is told.
     """
 
     def __init__(
@@ -56,7 +61,10 @@ class Client:
         patience: Patience | None = None,
         limit_rate: int | None = None,
         clock: Clock = WALL_CLOCK,
+        notes: Path | None = None,
     ) -> None:
+        self._notes = None if notes is None else Notes(notes)
+        self._interrupted = None if notes is None else Interrupted(notes)
         self._credentials = credentials
         self._policy = Policy(insecure if isinstance(insecure, bool) else frozenset(insecure), loopback)
         self._chunked = chunked
@@ -102,6 +110,21 @@ class Client:
         own = home if home.name == host else Host(host, trust=self._hosts.trust(host))
         return Registry(self.direct(own), host)
 
+    def noted(self, host: str) -> Mapping[str, Note]:
+        """What earlier clients have noted of the registry `host[:port]`."""
+        return {} if self._notes is None else self._notes.known(self._noted_name(host))
+
+    def forget(self, host: str) -> bool:
+        """Drop what is noted of the registry `host[:port]`; whether there was something.
+
+        Raises:
+            OSError: it cannot be dropped.
+        """
+        return self._notes is not None and self._notes.forget(self._noted_name(host))
+
+    def _noted_name(self, host: str) -> str:
+        return _noted_as(self._hosts.route(host).home.host)
+
     def _read_only(self, reference: Reference) -> Repository:
         mirrors = self._hosts.route(reference.registry, reference.repository).mirrors
         for endpoint in mirrors:
@@ -116,7 +139,7 @@ class Client:
         session: Session = direct
         if mirrors or home.repository is not None or home.host.api != API:
             session = Routed(reference.repository, home, direct, mirrors, self._notify)
-        return Repository(session, reference, chunked=self._chunked)
+        return Repository(session, reference, chunked=self._chunked, interrupted=self._interrupted)
 
     def direct(self, host: Host) -> Direct:
         """The session with a host; one for all that is asked of it."""
@@ -132,6 +155,8 @@ class Client:
                 patience=self._patience,
                 clock=self._clock,
             )
+            if self._notes is not None:
+                session.learnt = self._notes.learnt(_noted_as(host))
         return session
 
     async def __aenter__(self) -> Self:
@@ -143,8 +168,18 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self._transport.close()
+        """Close all connections, and note what was learnt."""
+        try:
+            await self._transport.close()
+        finally:
+            if self._notes is not None:
+                for host, session in self._sessions.items():
+                    self._notes.keep(_noted_as(host), session.learnt)
+
+
+def _noted_as(host: Host) -> str:
+    """What the notes about a host are kept under."""
+    return f"{host.name}{host.api.removesuffix(API)}"
 
 
 class Mirrored:

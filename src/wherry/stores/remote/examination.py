@@ -5,7 +5,7 @@ Each step is a finding. What is broken comes with the next step that a person ca
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from wherry.stores.remote.direct import Direct
 from wherry.stores.remote.finding import Finding, State
 from wherry.stores.remote.handshake import Shown, shake_hands
 from wherry.stores.remote.hosts import API, Endpoint, Hosts, Route
+from wherry.stores.remote.notes import Note
 from wherry.stores.remote.proxies import Proxies
 from wherry.stores.remote.reach import authority, is_loopback
 from wherry.stores.remote.scopes import NOTHING, Scopes, pull
@@ -60,14 +61,25 @@ async def examine(
         yield finding
         if finding.state == "broken":
             return
-    if reference is not None:
-        async for finding in abilities(session, route.home, reference):
-            if finding.about == "repository" and finding.state == "broken" and any(working):
-                hint = "what is read is asked of the mirrors first, and may be there"
-                finding = Finding(finding.about, "note", finding.text, hint, finding.facts)  # noqa: PLW2901  # milder
-            yield finding
+    async for finding in _of_repository(session, route.home, reference, is_mirrored=any(working)):
+        yield finding
     yield await catalogue(session)
     yield uploads(session)
+    if noted := client.noted(registry):
+        yield _notes(noted)
+
+
+async def _of_repository(
+    session: Direct, home: Endpoint, reference: Reference | None, *, is_mirrored: bool
+) -> AsyncIterator[Finding]:
+    if reference is None:
+        return
+    async for finding in abilities(session, home, reference):
+        if finding.about == "repository" and finding.state == "broken" and is_mirrored:
+            hint = "what is read is asked of the mirrors first, and may be there"
+            yield Finding(finding.about, "note", finding.text, hint, finding.facts)
+        else:
+            yield finding
 
 
 def _route(registry: str, route: Route) -> Finding:
@@ -89,6 +101,18 @@ def _route(registry: str, route: Route) -> Finding:
     parts += [f"by {home.source}"] if home.source else []
     parts += [f"with {', '.join(host.trust.sources)}"] if host.trust.sources else []
     return Finding("route", "ok", ", ".join(parts), facts=facts)
+
+
+def _notes(noted: Mapping[str, Note]) -> Finding:
+    facts = {name: note.value for name, note in sorted(noted.items())}
+    since = datetime.fromtimestamp(min(note.at for note in noted.values()), UTC)
+    said = ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in facts.items())
+    text = f"earlier commands have met, since {since:%Y-%m-%d %H:%M} UTC: {said}"
+    return Finding("notes", "ok", text, "`--forget` has it found out anew, if it is no longer so", facts)
+
+
+def _said(value: bool | int) -> str:  # noqa: FBT001  # a note's value
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 async def _mirror(client: Client, mirror: Endpoint) -> Finding:

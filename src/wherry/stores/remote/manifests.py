@@ -46,6 +46,7 @@ _REMEMBERED = 8 * 1024 * 1024  # bytes
 _ALWAYS = Condition()
 _NOT_FOUND, _CREATED, _ACCEPTED = 404, 201, 202
 _NOT_THAT_TYPE = frozenset((406, 415))
+_NO_HEAD = frozenset((400, 405, 501))
 
 
 class Swap(NamedTuple):
@@ -74,16 +75,21 @@ class Manifests:
 
     async def resolve(self, name: Tag | Digest) -> Descriptor:
         """One HEAD; a GET where that is refused, or its answer does not say enough."""
+        learnt = self._session.learnt
+        described, is_refused = None, False
         try:
-            async with self._session.open(self._request("HEAD", name)) as answer:
-                described = _described(answer, name, self._place(name))
+            if learnt.manifest_head is not False:
+                async with self._session.open(self._request("HEAD", name)) as answer:
+                    described = _described(answer, name, self._place(name))
         except TooManyRequests:
             raise
         except RegistryError as error:
             if isinstance(error, ManifestUnknown) and error.status == _NOT_FOUND and not error.is_doubtful:
                 raise
-            described = None  # the answer to a HEAD has no words: GET brings them
-        return described if described is not None else (await self.manifest(name)).descriptor
+            is_refused = error.status in _NO_HEAD  # the answer to a HEAD has no words: GET brings them
+        found = described or (await self.manifest(name)).descriptor
+        learnt.manifest_head = False if is_refused else learnt.manifest_head
+        return found
 
     async def head(self, name: Tag | Digest) -> None:
         """One HEAD, at once, for what its answer's headers say."""
@@ -149,9 +155,18 @@ class Manifests:
         try:
             answer = await self._put_at(manifest, tag, condition=Condition.still(before))
         except PreconditionFailed:
-            return Swap(False, True)
+            if not await self._leads_to(tag, manifest.digest):
+                return Swap(False, True)
+            # Nobody was quicker: the answer to our first try was lost, and the second met what it had done.
+            return Swap(True, await self._put(manifest, ()))
         self._remember(manifest)
         return Swap(True if answer.header(HONOURED) else None, answer.header("OCI-Subject") is not None)
+
+    async def _leads_to(self, tag: Tag, digest: Digest) -> bool:
+        try:
+            return (await self.resolve(tag)).digest == digest
+        except NotFound:
+            return False
 
     async def tag(self, descriptor: Descriptor, tag: Tag) -> None:
         """Put a tag on a manifest that is there."""

@@ -111,10 +111,12 @@ def resolved(base: str, location: str) -> Url:
     out. The host being the same, the way that brought us there is the way to go on.
 
     Raises:
-        ValueError: it is no URL.
+        ValueError: it is no URL, or none that a registry can be at.
     """
     asked = Url(base)
     url = asked.join(location)
+    if url.scheme not in {"http", "https"}:
+        raise ValueError(f"{url.scheme}: is not spoken here")
     if url.host_str == asked.host_str and (
         (asked.scheme == "https" and url.scheme == "http") or (asked.port is not None and url.port is None)
     ):

@@ -8,6 +8,7 @@ Spec: distribution-spec 1.1, "Listing Referrers", "Pushing Manifests with Subjec
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import quote
 
@@ -48,19 +49,24 @@ class Referrers:
     async def of(self, subject: Digest, artifact_type: str | None) -> AsyncIterator[Descriptor]:
         """Descriptors of the manifests whose subject this is."""
         learnt = self._session.learnt
-        if learnt.referrers is not False:
-            try:
-                async for descriptor in self._by_api(subject, artifact_type):
-                    learnt.referrers = True
-                    yield descriptor
-            except RegistryError as error:
-                if learnt.referrers or error.status not in _NO_API:
-                    raise
-                learnt.referrers = False
-            else:
-                learnt.referrers = True
-                return
-        index = await self._fallback(subject)
+        async with AsyncExitStack() as stack:
+            ahead: asyncio.Task[Manifest | None] | None = None
+            if "referrers" in learnt.unsure:  # there was no API: both are asked at once, and the API is believed
+                ahead = asyncio.create_task(self._fallback(subject))
+                stack.push_async_callback(_given_up, ahead)
+            if ahead is not None or learnt.referrers is not False:
+                try:
+                    async for descriptor in self._by_api(subject, artifact_type):
+                        learnt.found("referrers", True)
+                        yield descriptor
+                except RegistryError as error:
+                    if learnt.referrers or error.status not in _NO_API:
+                        raise
+                    learnt.found("referrers", False)
+                else:
+                    learnt.found("referrers", True)
+                    return
+            index = await (self._fallback(subject) if ahead is None else ahead)
         for descriptor in () if index is None else index.view.manifests:
             if artifact_type in {None, descriptor.artifact_type}:
                 yield descriptor
@@ -125,6 +131,14 @@ class Referrers:
             place = self._reference.at(tag)
             raise UnexpectedResponse(f"{place}: the referrers' index is invalid: {error.message}") from error
         return index if kind is Kind.INDEX else None
+
+
+async def _given_up(task: asyncio.Task[Any]) -> None:
+    """End a task whose result, or failure, nobody wants any more."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()  # looked at, so that asyncio does not complain
 
 
 def _entries(index: Manifest | None) -> list[Any]:

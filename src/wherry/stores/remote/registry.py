@@ -47,7 +47,7 @@ class Registry:
         """
         request = Request("GET", f"{self._session.host.api}/_catalog", self.host, CATALOGUE)
         try:
-            async for answer, document in pages(self._session, request):
+            async for answer, document in pages(self._session, request, "repositories"):
                 for name in texts(answer, document, "repositories", self.host):
                     try:
                         yield check_name(name)

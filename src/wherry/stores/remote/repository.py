@@ -11,6 +11,7 @@ from wherry.oci.reference import Reference, Tag
 from wherry.oci.wire.limits import RateLimit
 from wherry.stores.protocol import Source
 from wherry.stores.remote import blobs, elsewhere
+from wherry.stores.remote.interrupted import Interrupted
 from wherry.stores.remote.listing import bad_list, pages, texts
 from wherry.stores.remote.manifests import Manifests
 from wherry.stores.remote.referrers import Referrers
@@ -26,12 +27,14 @@ __all__ = ["Repository"]
 class Repository:
     """A `Store` and a `Mounter`. `reference` names it, without tag and digest. Made by `Client.repository`."""
 
-    def __init__(self, session: Session, reference: Reference, *, chunked: bool = False) -> None:
+    def __init__(
+        self, session: Session, reference: Reference, *, chunked: bool = False, interrupted: Interrupted | None = None
+    ) -> None:
         self.reference = Reference(reference.registry, reference.repository)
         self._session = session
         self._manifests = Manifests(session, self.reference)
         self._referrers = Referrers(session, self.reference, self._manifests)
-        self._uploads = Uploads(session, self.reference, chunked=chunked)
+        self._uploads = Uploads(session, self.reference, chunked=chunked, interrupted=interrupted)
 
     async def resolve(self, name: Tag | Digest) -> Descriptor:
         """The descriptor of the manifest that a tag or digest leads to.
@@ -93,7 +96,7 @@ class Repository:
         missing = Missing(NameUnknown, "no such repository")
         request = Request("GET", f"/v2/{repository}/tags/list", place, pull(repository), missing=missing)
         found: set[Tag] = set()
-        async for answer, document in pages(self._session, request):
+        async for answer, document in pages(self._session, request, "tags"):
             try:
                 found.update(map(Tag, texts(answer, document, "tags", place)))
             except InvalidTag as error:
@@ -130,7 +133,7 @@ class Repository:
         if b'"subject"' not in manifest.content:
             return
         if listed:
-            self._session.learnt.referrers = True
+            self._session.learnt.found("referrers", True)
         else:
             await self._referrers.add(manifest)
 
@@ -186,6 +189,11 @@ class Repository:
             return False
         theirs, ours = origin._session, self._session  # noqa: SLF001  # the same class
         return theirs.direct is ours.direct and not (theirs.renames or ours.renames)
+
+    @property
+    def declines_mounts(self) -> bool:
+        """Whether this registry has declined a mount, and granted none."""
+        return self._session.learnt.mount is False
 
     async def mount(self, blob: Descriptor, origin: Source) -> bool:
         """Take `blob` from another repository of the same registry; False means: it did not work, push it."""

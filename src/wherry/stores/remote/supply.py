@@ -72,11 +72,14 @@ class _Reading:
 
 
 class Supply:
-    """The bytes of `blob`, in order. An async context manager: the task that reads lives in it."""
+    """The bytes of `blob`, in order, from `start` on. An async context manager: the task that reads lives in it.
 
-    def __init__(self, blob: Descriptor, content: AsyncIterable[bytes], place: str) -> None:
+    A `start` other than 0 needs content that can be had again.
+    """
+
+    def __init__(self, blob: Descriptor, content: AsyncIterable[bytes], place: str, start: int = 0) -> None:
         self.size = blob.size
-        self.position = 0
+        self.position = start
         self.failure: Exception | None = None
         """What went wrong with the content itself."""
         self._place = f"{place}: blob {blob.digest}"
@@ -90,7 +93,7 @@ class Supply:
         self._reading: _Reading | None = None
 
     async def __aenter__(self) -> Self:
-        self._reading = _Reading(self._content if self._again is None else self._again.from_byte(0))
+        self._reading = _Reading(self._content if self._again is None else self._again.from_byte(self.position))
         return self
 
     async def __aexit__(
