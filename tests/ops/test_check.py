@@ -348,6 +348,41 @@ async def test_index_that_is_named_as_an_image_is_looked_into_as_an_index(tmp_pa
     ]
 
 
+async def test_child_that_is_served_under_another_media_type_is_found() -> None:
+    store = MemoryStore()
+    await put(INDEX, store, "1")
+    await store.push_manifest(Manifest(AMD64.manifest.content, DOCKER_MANIFEST))
+    (problem,) = (await check(store, ONE)).problems
+    assert (problem.cause, problem.where) == ("media-type-differs", "manifests[0]")
+    assert problem.problem == f"it is served as {DOCKER_MANIFEST}, and by itself it is {OCI_MANIFEST}"
+
+
+async def test_manifest_that_does_not_say_its_media_type_is_what_it_is_called(tmp_path) -> None:
+    image = an_image(docker=True)
+    document = json.loads(image.manifest.content)
+    del document["mediaType"]
+    child = Manifest(json.dumps(document).encode(), OCI_MANIFEST)
+    layout = await into(tmp_path / "layout", child, *image.blobs, root=an_index(child.descriptor.to_json()))
+    assert (await check(layout, ONE, deep=True)).problems == ()
+
+
+async def test_child_that_is_no_manifest_at_all_is_told_apart_from_one_that_is_missing(tmp_path) -> None:
+    page = Manifest(b"<html>Log in</html>", OCI_MANIFEST)
+    layout = await into(tmp_path / "layout", page, root=an_index(page.descriptor.to_json()))
+    (problem,) = (await check(layout, ONE)).problems
+    assert (problem.cause, problem.where) == ("html", "manifests[0]")
+
+
+async def test_large_manifest_is_no_problem_unless_it_cannot_be_read(tmp_path) -> None:
+    document = json.loads(AMD64.manifest.content) | {"annotations": {"a": "b" * 5_000_000}}
+    root = Manifest(json.dumps(document).encode(), OCI_MANIFEST)
+    layout = await into(tmp_path / "readable", *AMD64.blobs, root=root)
+    assert (await check(layout, ONE)).problems == ()
+    root = Manifest(json.dumps(document | {"layers": 1}).encode(), OCI_MANIFEST)
+    layout = await into(tmp_path / "unreadable", *AMD64.blobs, root=root)
+    assert found_in(await check(layout, ONE)) == [("bad-field", None)]
+
+
 @pytest.mark.parametrize(
     ("change", "cause", "where"),
     [
@@ -536,10 +571,11 @@ async def test_list_of_referrers_that_cannot_be_read_is_one_problem(layout) -> N
 class _Lists(MemoryStore):
     """Lists as referrers what it is told to."""
 
+    subject = INDEX.digest
     listed: tuple[Descriptor, ...] = ()
 
     async def referrers(self, subject: Digest, artifact_type: str | None = None) -> Any:
-        for each in self.listed if subject == INDEX.digest else ():
+        for each in self.listed if subject == self.subject else ():
             yield each
 
 
@@ -548,7 +584,18 @@ async def test_referrer_of_another_subject_is_passed_by_and_one_that_is_gone_is_
     await put(INDEX, store, "1")
     await put(SBOM, store)
     store.listed = (INDEX.manifest.descriptor, SBOM.manifest.descriptor, SIGNATURE.manifest.descriptor)
+    del store._blobs[layer_of(SBOM).digest]
     assert found_in(await check(store, ONE, referrers=True)) == [("manifest-unknown", "referrers[2]")]
+
+
+async def test_child_that_is_listed_as_a_referrer_too_is_walked_all_the_same() -> None:
+    store, nested = _Lists(), an_index_of(an_index_of(AMD64))
+    await put(nested, store, "1")
+    store.subject, store.listed = nested.digest, (AMD64.manifest.descriptor,)
+    del store._blobs[layer_of(AMD64).digest]
+    assert found_in(await check(store, ONE, referrers=True)) == [
+        ("blob-unknown", "manifests[0].manifests[0].layers[0]")
+    ]
 
 
 class _Fails(MemoryStore):

@@ -1,6 +1,6 @@
 """Checking: whether everything is there that a reference leads to, and is what everybody says of it.
 
-First every manifest is read (`_survey`), with the configs of images; then every blob that one names is asked for or, deeply,
+First every manifest is read (`_survey`), with the configs of images, and compared with what is said of it (`_claims`); then every blob that one names is asked for or, deeply,
 read (`_content_check`). What is wrong is noted and the check goes on: it ends early only when the place itself fails.
 """
 
@@ -19,7 +19,6 @@ from wherry.ops._run import Run
 from wherry.ops._survey import Survey
 from wherry.ops.errand import Tally
 from wherry.ops.progress import Planned, Progress, ignore
-from wherry.ops.selection import select
 from wherry.stores.protocol import Source
 
 __all__ = ["JOBS", "Checked", "Problem", "check"]
@@ -86,6 +85,8 @@ async def check(
         return Checked(name if isinstance(name, Digest) else None, problems=findings.problems())
     only = None
     if platforms:
+        from wherry.ops.selection import select  # noqa: PLC0415  # most checks never ask for it
+
         selection = await select(source, root, platforms)
         only = selection.digests if root.kind is Kind.INDEX else None
     run = Run(jobs)
