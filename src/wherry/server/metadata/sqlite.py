@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from wherry.oci.digest import Digest
 from wherry.oci.reference import Tag
-from wherry.server.metadata import changes, reads
+from wherry.server.metadata import blob_changes, manifest_changes, reads
 from wherry.server.metadata.database import Database
 from wherry.server.metadata.hot import Hot
 from wherry.server.metadata.moment import Keeping, Moment
@@ -58,7 +58,7 @@ class SQLiteMetadata:
         if leased - self._database.clock() > self._keeping.lease / 2:  # a write for each half of a lease, at most
             return size
         at = self._now()
-        held = await self._writer.run(lambda it: changes.hold_blob(it, at, repository, digest), promised=False)
+        held = await self._writer.run(lambda it: blob_changes.hold_blob(it, at, repository, digest), promised=False)
         return size if held else None
 
     async def hold_manifest(self, repository: str, digest: Digest) -> bool:
@@ -69,7 +69,9 @@ class SQLiteMetadata:
         if self._keeping.untagged is None or row[0] - self._database.clock() > self._keeping.lease / 2:
             return True
         at = self._now()
-        return await self._writer.run(lambda it: changes.hold_manifest(it, at, repository, digest), promised=False)
+        return await self._writer.run(
+            lambda it: manifest_changes.hold_manifest(it, at, repository, digest), promised=False
+        )
 
     def _held_blob(self, repository: str, digest: Digest) -> tuple[int, int] | None:
         key = (repository, digest, "blob")
@@ -103,28 +105,28 @@ class SQLiteMetadata:
     ) -> bool:
         at = self._now()
         return await self._writer.run(
-            lambda it: changes.link_blob(it, at, repository, digest, size, upload=upload, stored=stored)
+            lambda it: blob_changes.link_blob(it, at, repository, digest, size, upload=upload, stored=stored)
         )
 
     async def mount_blob(self, repository: str, digest: Digest, origin: str | None) -> bool:
         at = self._now()
-        return await self._writer.run(lambda it: changes.mount_blob(it, at, repository, digest, origin))
+        return await self._writer.run(lambda it: blob_changes.mount_blob(it, at, repository, digest, origin))
 
     async def unlink_blob(self, repository: str, digest: Digest) -> None:
         at = self._now()
-        await self._writer.run(lambda it: changes.unlink_blob(it, at, repository, digest))
+        await self._writer.run(lambda it: blob_changes.unlink_blob(it, at, repository, digest))
 
     async def push_manifest(self, repository: str, push: Push) -> None:
         at = self._now()
-        await self._writer.run(lambda it: changes.push_manifest(it, at, repository, push))
+        await self._writer.run(lambda it: manifest_changes.push_manifest(it, at, repository, push))
 
     async def delete_manifest(self, repository: str, digest: Digest) -> None:
         at = self._now()
-        await self._writer.run(lambda it: changes.delete_manifest(it, at, repository, digest))
+        await self._writer.run(lambda it: manifest_changes.delete_manifest(it, at, repository, digest))
 
     async def delete_tag(self, repository: str, tag: Tag) -> None:
         at = self._now()
-        await self._writer.run(lambda it: changes.delete_tag(it, at, repository, tag))
+        await self._writer.run(lambda it: manifest_changes.delete_tag(it, at, repository, tag))
 
     async def upload(self, identifier: str) -> UploadRecord | None:
         row = reads.UPLOAD.one(self._reader, id=identifier)
@@ -135,10 +137,10 @@ class SQLiteMetadata:
 
     async def begin_upload(self, record: UploadRecord) -> None:
         at = self._now()
-        await self._writer.run(lambda it: changes.begin_upload(it, at, record), promised=False)
+        await self._writer.run(lambda it: blob_changes.begin_upload(it, at, record), promised=False)
 
     async def forget_uploads(self, identifiers: Sequence[str]) -> None:
-        await self._writer.run(lambda it: changes.forget_uploads(it, identifiers), promised=False)
+        await self._writer.run(lambda it: blob_changes.forget_uploads(it, identifiers), promised=False)
 
     async def uploads_before(self, moment: float) -> list[str]:
         return [name for (name,) in reads.UPLOADS_BEFORE.all(self._reader, moment=int(moment))]

@@ -1,16 +1,16 @@
 """The database's half of an inspection."""
 
+import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, exists, literal, select, update
+from sqlalchemy import Select, bindparam, exists, literal, select, update
 
 from wherry.oci.digest import Digest
 from wherry.oci.mediatype import is_foreign_layer
 from wherry.server.inspection.protocol import BlobRow, Finding, ManifestRow, Problem
 from wherry.server.metadata.database import Database
 from wherry.server.metadata.moment import Keeping
-from wherry.server.metadata.reads import Read
 from wherry.server.metadata.reviews import Kind, ask, needed_blob
 from wherry.server.metadata.schema import (
     BlobState,
@@ -24,22 +24,23 @@ from wherry.server.metadata.schema import (
     reviews,
     unpacked,
 )
+from wherry.server.metadata.statements import Statement
 
 __all__ = ["SQLiteInspection"]
 
 _after: Any = bindparam("after")
 _limit: Any = bindparam("limit")
 
-_BLOBS = Read(
+_BLOBS = Statement(
     select(blobs.c.digest, blobs.c.size, blobs.c.epoch, blobs.c.state)
     .where(blobs.c.digest > _after, blobs.c.state != BlobState.DELETING.value)
     .order_by(blobs.c.digest)
     .limit(_limit)
 )
-_KNOWN = Read(select(literal(1)).select_from(blobs).where(blobs.c.digest == bindparam("digest")))
+_KNOWN = Statement(select(literal(1)).select_from(blobs).where(blobs.c.digest == bindparam("digest")))
 _epoch: Select[Any] = select(blobs.c.epoch).where(blobs.c.digest == bindparam("digest"))
-_EPOCH = Read(_epoch)
-_MANIFESTS = Read(
+_EPOCH = Statement(_epoch)
+_MANIFESTS = Statement(
     select(manifests.c.id, repositories.c.name, manifests.c.digest, manifests.c.content)
     .select_from(manifests.join(repositories))
     .where(manifests.c.id > _after)
@@ -47,7 +48,7 @@ _MANIFESTS = Read(
     .limit(_limit)
 )
 _child = manifests.alias("child")
-_ABSENT_CHILDREN = Read(
+_ABSENT_CHILDREN = Statement(
     select(repositories.c.name, manifests.c.digest, manifest_children.c.digest)
     .select_from(manifest_children.join(manifests).join(repositories))
     .where(
@@ -56,7 +57,7 @@ _ABSENT_CHILDREN = Read(
         )
     )
 )
-_ABSENT_BLOBS = Read(
+_ABSENT_BLOBS = Statement(
     select(repositories.c.name, manifests.c.digest, manifest_blobs.c.digest, manifest_blobs.c.media_type)
     .select_from(manifest_blobs.join(manifests).join(repositories))
     .where(
@@ -75,7 +76,7 @@ def _waiting(kind: Kind, repository_id: Any) -> Any:
     )
 
 
-_unreviewed_links: Select[Any] = (
+_UNREVIEWED_LINKS = Statement(
     select(repositories.c.id, repositories.c.name, blobs.c.digest)
     .select_from(repository_blobs.join(repositories).join(blobs))
     .where(
@@ -83,8 +84,13 @@ _unreviewed_links: Select[Any] = (
         ~_waiting(Kind.LINK, repository_blobs.c.repository_id),
     )
 )
-_unreviewed_blobs: Select[Any] = select(blobs.c.digest).where(
-    ~exists().where(repository_blobs.c.blob_id == blobs.c.id), ~_waiting(Kind.BLOB, 0)
+_UNREVIEWED_BLOBS = Statement(
+    select(blobs.c.digest).where(~exists().where(repository_blobs.c.blob_id == blobs.c.id), ~_waiting(Kind.BLOB, 0))
+)
+_DAMAGE = Statement(
+    update(blobs)
+    .where(blobs.c.digest == bindparam("blob"), blobs.c.epoch == bindparam("seen_epoch"))
+    .values(state=BlobState.DAMAGED.value, epoch=blobs.c.epoch + 1)
 )
 
 
@@ -135,8 +141,7 @@ class SQLiteInspection:
         if ask:
             due = self._keeping.at(self._database.clock()).reviewed
             return await self._database.writer.run(lambda connection: _unreviewed(connection, due))
-        with self._database.engine.connect() as connection:
-            return _unreviewed(connection, None)
+        return _unreviewed(self._database.reader, None)
 
     async def mark_damaged(self, row: BlobRow, set_apart: Callable[[], None]) -> bool:
         return await self._database.writer.run(lambda connection: _mark_damaged(connection, row, set_apart))
@@ -145,32 +150,30 @@ class SQLiteInspection:
         return await self._database.writer.run(lambda connection: _drop_orphan(connection, digest, set_aside))
 
 
-def _unreviewed(connection: Connection, due: int | None) -> list[Finding]:
+def _unreviewed(connection: sqlite3.Connection, due: int | None) -> list[Finding]:
     """What no review waits for; with `due` one does from now on."""
     found: list[Finding] = []
-    for repository_id, name, digest in connection.execute(_unreviewed_links).all():
+    for repository_id, name, digest in _UNREVIEWED_LINKS.all(connection):
         found.append(Finding(Problem.UNREVIEWED, "nothing needs it", unpacked(digest), name, repaired=due is not None))
         if due is not None:
             ask(connection, Kind.LINK, repository_id, digest, due)
-    for (digest,) in connection.execute(_unreviewed_blobs).all():
+    for (digest,) in _UNREVIEWED_BLOBS.all(connection):
         found.append(Finding(Problem.UNREVIEWED, "no repository holds it", unpacked(digest), repaired=due is not None))
         if due is not None:
             ask(connection, Kind.BLOB, 0, digest, due)
     return found
 
 
-def _mark_damaged(connection: Connection, row: BlobRow, set_apart: Callable[[], None]) -> bool:
-    same = (blobs.c.digest == packed(row.digest)) & (blobs.c.epoch == row.epoch)
-    marked = update(blobs).where(same).values(state=BlobState.DAMAGED.value, epoch=row.epoch + 1)
-    if not connection.execute(marked).rowcount:
+def _mark_damaged(connection: sqlite3.Connection, row: BlobRow, set_apart: Callable[[], None]) -> bool:
+    if not _DAMAGE.run(connection, blob=packed(row.digest), seen_epoch=row.epoch):
         return False
     set_apart()
     return True
 
 
-def _drop_orphan(connection: Connection, digest: Digest, set_aside: Callable[[], None]) -> bool:
+def _drop_orphan(connection: sqlite3.Connection, digest: Digest, set_aside: Callable[[], None]) -> bool:
     """Who has stored it, and links it after this, will see that it is not there, and store it again."""
-    if connection.execute(select(blobs.c.id).where(blobs.c.digest == packed(digest))).first() is not None:
+    if _KNOWN.one(connection, digest=packed(digest)) is not None:
         return False
     set_aside()
     return True

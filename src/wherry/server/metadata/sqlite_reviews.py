@@ -1,17 +1,17 @@
 """The collector's transactions. Each proves anew that nothing needs what goes: the queue only says where to look."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, exists, func, literal, select, update
+from sqlalchemy import Integer, bindparam, case, delete, exists, func, literal, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from wherry.server.collection.protocol import Doomed, Going, Queue, Reviewed
 from wherry.server.metadata.database import Database
 from wherry.server.metadata.moment import Keeping, Moment
-from wherry.server.metadata.reads import Read
-from wherry.server.metadata.reviews import Kind, ask, ask_for_needs, needed_blob, needed_manifest
+from wherry.server.metadata.reviews import Kind, ask, ask_for_needs, forget, needed_blob, needed_manifest
 from wherry.server.metadata.schema import (
     BlobState,
     blobs,
@@ -23,6 +23,7 @@ from wherry.server.metadata.schema import (
     reviews,
     unpacked,
 )
+from wherry.server.metadata.statements import Statement
 
 __all__ = ["SQLiteReviews"]
 
@@ -96,10 +97,67 @@ _blobs = (
     .order_by(reviews.c.due)
     .limit(_limit)
 )
-_READ_LINKS, _READ_MANIFESTS, _READ_BLOBS = Read(_links), Read(_manifests), Read(_blobs)
-_HOLDERS = Read(select(repository_blobs.c.repository_id).where(repository_blobs.c.blob_id == bindparam("blob")))
+_LINKS, _MANIFESTS, _BLOBS = Statement(_links), Statement(_manifests), Statement(_blobs)
+_HOLDERS = Statement(select(repository_blobs.c.repository_id).where(repository_blobs.c.blob_id == bindparam("blob")))
 _queue: Any = select(func.count(reviews.c.due), func.min(reviews.c.due))
-_QUEUE = Read(_queue)
+_QUEUE = Statement(_queue)
+
+_FORGET_MANIFEST = Statement(delete(manifests).where(manifests.c.id == bindparam("manifest")))
+_UNLINK = Statement(
+    delete(repository_blobs).where(
+        repository_blobs.c.repository_id == bindparam("repository"), repository_blobs.c.blob_id == bindparam("blob")
+    )
+)
+_MARK = Statement(
+    update(blobs)
+    .where(blobs.c.id == bindparam("blob"))
+    .values(state=BlobState.DELETING.value, epoch=bindparam("new_epoch"))
+)
+_marked = (
+    (blobs.c.digest == bindparam("blob"))
+    & (blobs.c.epoch == bindparam("marked_epoch"))
+    & (blobs.c.state == BlobState.DELETING.value)
+)
+_MARKED = Statement(select(blobs.c.id).where(_marked))
+_FORGET_MARKED = Statement(delete(blobs).where(_marked))
+_PUT_OFF = Statement(
+    update(reviews)
+    .where(
+        reviews.c.kind == bindparam("of_kind"),
+        reviews.c.repository_id == bindparam("repository"),
+        reviews.c.digest == bindparam("of_digest"),
+    )
+    .values(due=bindparam("later"), attempts=bindparam("tried"))
+)
+
+_next_page = select(manifests.c.id).where(manifests.c.id > bindparam("after")).order_by(manifests.c.id).limit(_PAGE)
+_LAST_OF_PAGE = Statement(select(func.max(_next_page.subquery().c.id)))
+_untagged: Any = bindparam("untagged", type_=Integer)
+_ASK_FOR_UNTAGGED = Statement(
+    insert(reviews)
+    .from_select(
+        ["kind", "repository_id", "digest", "due"],
+        select(
+            literal(Kind.MANIFEST.value),
+            manifests.c.repository_id,
+            manifests.c.digest,
+            case((manifests.c.leased > _untagged, manifests.c.leased), else_=_untagged),
+        ).where(manifests.c.id > bindparam("after"), manifests.c.id <= bindparam("last"), ~needed_manifest(manifests)),
+    )
+    .on_conflict_do_nothing()
+)
+
+_claimed = insert(jobs)
+_CLAIM = Statement(
+    _claimed.on_conflict_do_update(
+        index_elements=["name"],
+        set_={"holder": _claimed.excluded.holder, "until": _claimed.excluded.until},
+        where=(jobs.c.until <= bindparam("now")) | (jobs.c.holder == _claimed.excluded.holder),
+    ),
+    "name",
+    "holder",
+    "until",
+)
 
 
 class SQLiteReviews:
@@ -123,11 +181,11 @@ class SQLiteReviews:
         reader, now = self._database.reader, self._now().now
         doomed: list[Doomed] = []
         if self._keeping.untagged is not None:
-            for _, digest, name, row, size, leased, needed in _READ_MANIFESTS.all(reader, now=now, limit=_ALL):
+            for _, digest, name, row, size, leased, needed in _MANIFESTS.all(reader, now=now, limit=_ALL):
                 if row is not None and not needed and leased <= now:
                     doomed.append(Doomed(Kind.MANIFEST, name, unpacked(digest), size))
         left: dict[int, set[int]] = {}
-        for repository_id, digest, name, blob, size, leased, needed in _READ_LINKS.all(reader, now=now, limit=_ALL):
+        for repository_id, digest, name, blob, size, leased, needed in _LINKS.all(reader, now=now, limit=_ALL):
             if leased is None or needed or leased > now:
                 continue
             doomed.append(Doomed(Kind.LINK, name, unpacked(digest), size))
@@ -135,7 +193,7 @@ class SQLiteReviews:
             holders.discard(repository_id)
             if not holders:
                 doomed.append(Doomed(Kind.BLOB, None, unpacked(digest), size))
-        for digest, _, blob, size, _, _, linked in _READ_BLOBS.all(reader, now=now, limit=_ALL):
+        for digest, _, blob, size, _, _, linked in _BLOBS.all(reader, now=now, limit=_ALL):
             if blob is not None and not linked:
                 doomed.append(Doomed(Kind.BLOB, None, unpacked(digest), size))
         return doomed
@@ -156,15 +214,10 @@ class SQLiteReviews:
     async def claim(self, job: str, holder: str, seconds: float) -> bool:
         now = self._now().now
         row = {"name": job, "holder": holder, "until": now + 1 + int(seconds)}
-        claimed = insert(jobs).values(row)
-        free = (jobs.c.until <= now) | (jobs.c.holder == holder)
-        change = claimed.on_conflict_do_update(index_elements=["name"], set_=row, where=free)
-        return await self._database.writer.run(
-            lambda connection: bool(connection.execute(change).rowcount), promised=False
-        )
+        return await self._database.writer.run(lambda it: bool(_CLAIM.run(it, now=now, **row)), promised=False)
 
 
-def _review(connection: Connection, at: Moment, limit: int) -> Reviewed:
+def _review(connection: sqlite3.Connection, at: Moment, limit: int) -> Reviewed:
     looked = [0, 0, 0]
     gone_manifests = 0
     if at.untagged is not None:  # else the reviews are for somebody else, who has that policy
@@ -174,94 +227,74 @@ def _review(connection: Connection, at: Moment, limit: int) -> Reviewed:
     return Reviewed(sum(looked), gone_manifests, gone_links, going)
 
 
-def _review_manifests(connection: Connection, at: Moment, limit: int) -> tuple[int, int]:
-    rows = connection.execute(_manifests, {"now": at.now, "limit": limit}).all()
+def _review_manifests(connection: sqlite3.Connection, at: Moment, limit: int) -> tuple[int, int]:
+    rows = _MANIFESTS.all(connection, now=at.now, limit=limit)
     gone = 0
-    for row in rows:
-        wanted = row.manifest_id is None or row.needed
-        if not wanted and row.leased > at.now:
-            _put_off(connection, Kind.MANIFEST, row.repository_id, row.digest, row.leased)
+    for repository_id, digest, _, manifest_id, _, leased, needed in rows:
+        wanted = manifest_id is None or needed
+        if not wanted and leased > at.now:
+            _put_off(connection, Kind.MANIFEST, repository_id, digest, leased)
             continue
-        _forget(connection, Kind.MANIFEST, row.repository_id, row.digest)
+        forget(connection, Kind.MANIFEST, repository_id, digest)
         if not wanted:
-            ask_for_needs(connection, at, row.repository_id, row.manifest_id)
-            connection.execute(delete(manifests).where(manifests.c.id == row.manifest_id))
+            ask_for_needs(connection, at, repository_id, manifest_id)
+            _FORGET_MANIFEST.run(connection, manifest=manifest_id)
             gone += 1
     return len(rows), gone
 
 
-def _review_links(connection: Connection, at: Moment, limit: int) -> tuple[int, int]:
-    rows = connection.execute(_links, {"now": at.now, "limit": limit}).all()
+def _review_links(connection: sqlite3.Connection, at: Moment, limit: int) -> tuple[int, int]:
+    rows = _LINKS.all(connection, now=at.now, limit=limit)
     gone = 0
-    for row in rows:
-        wanted = row.leased is None or row.needed
-        if not wanted and row.leased > at.now:
-            _put_off(connection, Kind.LINK, row.repository_id, row.digest, row.leased)
+    for repository_id, digest, _, blob_id, _, leased, needed in rows:
+        wanted = leased is None or needed
+        if not wanted and leased > at.now:
+            _put_off(connection, Kind.LINK, repository_id, digest, leased)
             continue
-        _forget(connection, Kind.LINK, row.repository_id, row.digest)
+        forget(connection, Kind.LINK, repository_id, digest)
         if not wanted:
-            link = (repository_blobs.c.repository_id == row.repository_id) & (repository_blobs.c.blob_id == row.blob_id)
-            connection.execute(delete(repository_blobs).where(link))
-            ask(connection, Kind.BLOB, 0, row.digest, at.now)
+            _UNLINK.run(connection, repository=repository_id, blob=blob_id)
+            ask(connection, Kind.BLOB, 0, digest, at.now)
             gone += 1
     return len(rows), gone
 
 
-def _review_blobs(connection: Connection, at: Moment, limit: int) -> tuple[int, tuple[Going, ...]]:
-    rows = connection.execute(_blobs, {"now": at.now, "limit": limit}).all()
+def _review_blobs(connection: sqlite3.Connection, at: Moment, limit: int) -> tuple[int, tuple[Going, ...]]:
+    rows = _BLOBS.all(connection, now=at.now, limit=limit)
     going: list[Going] = []
-    for row in rows:
-        if row.blob_id is None or row.linked:
-            _forget(connection, Kind.BLOB, 0, row.digest)
+    for digest, attempts, blob_id, size, state, epoch, linked in rows:
+        if blob_id is None or linked:
+            forget(connection, Kind.BLOB, 0, digest)
             continue
-        epoch = row.epoch
-        if row.state != BlobState.DELETING.value:  # else whoever marked it did not come to the end
-            epoch += 1
-            marked = update(blobs).where(blobs.c.id == row.blob_id)
-            connection.execute(marked.values(state=BlobState.DELETING.value, epoch=epoch))
-        wait = _RETRY << min(row.attempts, _MOST_ATTEMPTS)
-        _put_off(connection, Kind.BLOB, 0, row.digest, at.now + wait, attempts=row.attempts + 1)
-        going.append(Going(unpacked(row.digest), epoch, row.size))
+        marked = epoch
+        if state != BlobState.DELETING.value:  # else whoever marked it did not come to the end
+            marked += 1
+            _MARK.run(connection, blob=blob_id, new_epoch=marked)
+        wait = _RETRY << min(attempts, _MOST_ATTEMPTS)
+        _put_off(connection, Kind.BLOB, 0, digest, at.now + wait, attempts=attempts + 1)
+        going.append(Going(unpacked(digest), marked, size))
     return len(rows), tuple(going)
 
 
-def _remove(connection: Connection, going: Going, set_aside: Callable[[], None]) -> bool:
+def _remove(connection: sqlite3.Connection, going: Going, set_aside: Callable[[], None]) -> bool:
     """Both proofs were committed by others before this transaction began: so even if it comes to nothing, all is well."""
     digest = packed(going.digest)
-    marked = (blobs.c.digest == digest) & (blobs.c.epoch == going.epoch) & (blobs.c.state == BlobState.DELETING.value)
-    if connection.execute(select(blobs.c.id).where(marked)).first() is None:
+    if _MARKED.one(connection, blob=digest, marked_epoch=going.epoch) is None:
         return False
     set_aside()
-    connection.execute(delete(blobs).where(marked))
-    _forget(connection, Kind.BLOB, 0, digest)
+    _FORGET_MARKED.run(connection, blob=digest, marked_epoch=going.epoch)
+    forget(connection, Kind.BLOB, 0, digest)
     return True
 
 
-def _ask_for_untagged(connection: Connection, at: Moment, after: int) -> tuple[int, int | None]:
-    page = select(manifests.c.id).where(manifests.c.id > after).order_by(manifests.c.id).limit(_PAGE)
-    last = connection.execute(select(func.max(page.subquery().c.id))).scalar()
+def _ask_for_untagged(connection: sqlite3.Connection, at: Moment, after: int) -> tuple[int, int | None]:
+    (last,) = _LAST_OF_PAGE.one(connection, after=after)
     if last is None:
         return 0, None
-    untagged = select(
-        literal(Kind.MANIFEST.value),
-        manifests.c.repository_id,
-        manifests.c.digest,
-        case((manifests.c.leased > at.untagged, manifests.c.leased), else_=at.untagged),
-    ).where(manifests.c.id > after, manifests.c.id <= last, ~needed_manifest(manifests))
-    asked = insert(reviews).from_select(["kind", "repository_id", "digest", "due"], untagged)
-    return connection.execute(asked.on_conflict_do_nothing()).rowcount, last
-
-
-def _entry(kind: Kind, repository_id: int, digest: bytes) -> Any:
-    return (reviews.c.kind == kind.value) & (reviews.c.repository_id == repository_id) & (reviews.c.digest == digest)
-
-
-def _forget(connection: Connection, kind: Kind, repository_id: int, digest: bytes) -> None:
-    connection.execute(delete(reviews).where(_entry(kind, repository_id, digest)))
+    return _ASK_FOR_UNTAGGED.run(connection, after=after, last=last, untagged=at.untagged), last
 
 
 def _put_off(
-    connection: Connection, kind: Kind, repository_id: int, digest: bytes, due: int, *, attempts: int = 0
+    connection: sqlite3.Connection, kind: Kind, repository_id: int, digest: bytes, due: int, *, attempts: int = 0
 ) -> None:
-    later = update(reviews).where(_entry(kind, repository_id, digest))
-    connection.execute(later.values(due=due, attempts=attempts))
+    _PUT_OFF.run(connection, of_kind=kind.value, repository=repository_id, of_digest=digest, later=due, tried=attempts)

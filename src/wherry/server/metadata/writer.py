@@ -13,16 +13,13 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
-
 from wherry.oci.errors import Unavailable
 from wherry.server.points import Point, Reached, pass_by
 
 __all__ = ["Change", "Writer"]
 
 T = TypeVar("T")
-Change = Callable[[Connection], T]
+Change = Callable[[sqlite3.Connection], T]
 
 _LARGEST_BATCH = 256
 
@@ -37,10 +34,10 @@ class _Job:
 
 
 class Writer:
-    """`close` it when nothing calls it any more."""
+    """`close` it when nothing calls it any more: then the connection is closed, too."""
 
-    def __init__(self, engine: Engine, *, durable: bool, reached: Reached = pass_by) -> None:
-        self._connection = engine.connect()  # here, so that whoever opens the registry hears of trouble
+    def __init__(self, connection: sqlite3.Connection, *, durable: bool, reached: Reached = pass_by) -> None:
+        self._connection = connection
         self._durable = durable
         self._reached = reached
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -63,15 +60,13 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
-        with self._connection as connection:
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)  # noqa: S101  # the engine is ours; this tells mypy
-            last = False
-            while not last:
-                jobs, last = self._next_jobs()
-                if jobs:
-                    self._commit(connection, driver, jobs)
-                    _deliver(jobs)
+        last = False
+        while not last:
+            jobs, last = self._next_jobs()
+            if jobs:
+                self._commit(jobs)
+                _deliver(jobs)
+        self._connection.close()
 
     def _next_jobs(self) -> tuple[list[_Job], bool]:
         jobs: list[_Job] = []
@@ -86,42 +81,42 @@ class Writer:
             jobs.append(job)
         return jobs, job is None
 
-    def _commit(self, connection: Connection, driver: sqlite3.Connection, jobs: list[_Job]) -> None:
+    def _commit(self, jobs: list[_Job]) -> None:
+        connection = self._connection
         promised = self._durable and any(job.promised for job in jobs)
         try:
-            driver.execute(f"PRAGMA synchronous={'FULL' if promised else 'NORMAL' if self._durable else 'OFF'}")
-            driver.execute("BEGIN IMMEDIATE")
+            connection.execute(f"PRAGMA synchronous={'FULL' if promised else 'NORMAL' if self._durable else 'OFF'}")
+            connection.execute("BEGIN IMMEDIATE")
             self._reached(Point.BEGUN)
             for job in jobs:
-                _run(job, connection, driver)
+                _run(job, connection)
             self._reached(Point.CHANGED)
-            driver.execute("COMMIT")
+            connection.execute("COMMIT")
             self._reached(Point.COMMITTED)
         except sqlite3.Error as error:  # the disk is full, or broken: nothing of the batch has happened
-            if driver.in_transaction:
-                driver.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             trouble = _trouble([*(job.failure for job in jobs), error])
             for job in jobs:
                 job.failure = job.failure or trouble
 
 
-def _run(job: _Job, connection: Connection, driver: sqlite3.Connection) -> None:
-    driver.execute("SAVEPOINT job")
+def _run(job: _Job, connection: sqlite3.Connection) -> None:
+    connection.execute("SAVEPOINT job")
     try:
         job.result = job.change(connection)
     except Exception as error:  # noqa: BLE001  # it belongs to the caller, who is on another thread
         job.failure = _trouble([error])
-        driver.execute("ROLLBACK TO job")  # fails when SQLite has rolled back everything, as it does on a full disk
-    driver.execute("RELEASE job")
+        connection.execute("ROLLBACK TO job")  # fails when SQLite has rolled back everything, as it does on a full disk
+    connection.execute("RELEASE job")
 
 
 def _trouble(failures: Sequence[BaseException | None]) -> BaseException:
     """What to tell those whose change was undone with others': that the disk is full, if it was that for anyone."""
     for failure in failures:
-        origin = failure.orig if isinstance(failure, DBAPIError) else failure
-        if isinstance(origin, Unavailable):
-            return origin
-        if isinstance(origin, sqlite3.Error) and getattr(origin, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        if isinstance(failure, Unavailable):
+            return failure
+        if isinstance(failure, sqlite3.Error) and getattr(failure, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
             return Unavailable("the registry's disk is full", hint="tell whoever runs the registry")
     return next(failure for failure in failures if failure is not None)
 
