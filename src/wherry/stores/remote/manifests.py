@@ -15,21 +15,19 @@ from wherry.oci.diagnosis import as_error, diagnose
 from wherry.oci.digest import Digest
 from wherry.oci.errors import (
     DigestMismatch,
-    InvalidDigest,
     ManifestInvalid,
     ManifestUnknown,
     NotFound,
     PreconditionFailed,
     RegistryError,
     TooManyRequests,
-    UnexpectedResponse,
     Unsupported,
 )
 from wherry.oci.manifest import Manifest
-from wherry.oci.mediatype import ACCEPTED_MANIFESTS, DOCKER_SCHEMA1_SIGNED, kind_of, without_parameters
+from wherry.oci.mediatype import ACCEPTED_MANIFESTS
 from wherry.oci.reference import Reference, Tag
-from wherry.oci.schema1 import signed_payload
 from wherry.oci.wire.conditions import HONOURED, Condition
+from wherry.stores.remote.promises import descriptor_in, keeps, promised
 from wherry.stores.remote.refusals import Missing, is_page, page
 from wherry.stores.remote.scopes import delete_scope, pull, push
 from wherry.stores.remote.session import Request, Session, exchange_of
@@ -79,8 +77,9 @@ class Manifests:
         described, is_refused = None, False
         try:
             if learnt.manifest_head is not False:
-                async with self._session.open(self._request("HEAD", name)) as answer:
-                    described = _described(answer, name, self._place(name))
+                request = self._request("HEAD", name)
+                async with self._session.open(request) as answer:
+                    described = descriptor_in(answer, name, request.place)
         except TooManyRequests:
             raise
         except RegistryError as error:
@@ -109,16 +108,16 @@ class Manifests:
         place = self._place(name)
         if is_page(answer, content):
             raise page(answer, exchange_of("GET", answer.url), place)
-        promised = name if isinstance(name, Digest) else _promised(answer)
+        digest = name if isinstance(name, Digest) else promised(answer)
         try:
             manifest = Manifest.received(
-                content, answer.header("Content-Type"), algorithm=promised.algorithm if promised else "sha256"
+                content, answer.header("Content-Type"), algorithm=digest.algorithm if digest else "sha256"
             )
         except ManifestInvalid as error:
             raise ManifestInvalid(f"{place}: {error.message}", hint=error.hint, status=answer.status) from error
-        if promised is not None and not _is(manifest, promised):
+        if digest is not None and not keeps(manifest, digest):
             raise DigestMismatch(
-                f"{place}: the registry sent bytes of digest {manifest.digest} for {promised}",
+                f"{place}: the registry sent bytes of digest {manifest.digest} for {digest}",
                 hint="something between here and there changes content: do not use it",
             )
         self._remember(manifest)
@@ -212,7 +211,7 @@ class Manifests:
                     " type would be other bytes with another digest, so none is tried"
                 )
             raise
-        stored = _promised(answer)
+        stored = promised(answer)
         if stored is not None and stored.algorithm == manifest.digest.algorithm and stored != manifest.digest:
             raise DigestMismatch(
                 f"{self._place(name)}: the registry stored {stored} where {manifest.digest} was pushed",
@@ -277,35 +276,3 @@ def _refuse_invalid(manifest: Manifest) -> None:
     diagnosis = diagnose(manifest.content, manifest.media_type)
     if diagnosis is not None and diagnosis.cause != "too-large":
         raise as_error(diagnosis)
-
-
-def _described(answer: Answer, name: Tag | Digest, place: str) -> Descriptor | None:
-    """The descriptor that the answer to a HEAD gives; None if it lacks something."""
-    promised = _promised(answer)
-    media_type = without_parameters(answer.header("Content-Type") or "")
-    if answer.length is None or not kind_of(media_type):
-        return None
-    if isinstance(name, Digest):
-        if promised is not None and promised.algorithm == name.algorithm and promised != name:
-            raise UnexpectedResponse(
-                f"{place}: the registry has {promised} for it", request=exchange_of("HEAD", answer.url), status=200
-            )
-        return Descriptor(media_type, name, answer.length)
-    return None if promised is None else Descriptor(media_type, promised, answer.length)
-
-
-def _is(manifest: Manifest, promised: Digest) -> bool:
-    """Whether a manifest is the one of this digest; that of a signed one is of what was signed, without the signatures."""
-    if manifest.digest == promised:
-        return True
-    if manifest.media_type != DOCKER_SCHEMA1_SIGNED:
-        return False
-    payload = signed_payload(manifest.content, manifest.document)
-    return payload is not None and promised.matches(payload)
-
-
-def _promised(answer: Answer) -> Digest | None:
-    try:
-        return Digest.parse(answer.header("Docker-Content-Digest") or "")
-    except InvalidDigest:
-        return None
