@@ -201,4 +201,5 @@ async def test_blob_that_the_registry_does_not_give_is_a_problem_and_the_check_g
             assert (done.code, done.err) == (1, "")
             assert done.lines[0].startswith("unreadable: manifests[0].layers[0] (linux/amd64): ")
             assert f"-> {status}" in done.lines[0]
+            assert "try: see why" in done.lines[0] or status == 403
             assert done.lines[1].startswith("blob-unknown: manifests[1].layers[0] (linux/arm64): ")

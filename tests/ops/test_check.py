@@ -42,8 +42,10 @@ from wherry.oci.mediatype import (
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference, Tag
 from wherry.ops.check import Checked, Problem, check
+from wherry.ops.copy import copy
 from wherry.ops.progress import Ended, Event, Passed, Planned
 from wherry.server.running import Sparse
+from wherry.stores.archive import docker_archive, oci_archive
 from wherry.stores.layout import Layout
 from wherry.stores.memory import MemoryStore
 from wherry.stores.remote import Client
@@ -154,9 +156,6 @@ async def test_nothing_is_found_where_nothing_is_wrong(content: Content, deep: b
 
 
 async def test_same_in_a_layout_an_archive_and_a_registry(registry, layout, tmp_path) -> None:
-    from wherry.ops.copy import copy  # noqa: PLC0415  # only here
-    from wherry.stores.archive import docker_archive, oci_archive  # noqa: PLC0415
-
     name = Reference.parse_repository(f"{registry.address}/team/app")
     async with Client() as client:
         stores = [
@@ -670,6 +669,29 @@ async def test_files_that_are_damaged_beneath_a_registry_are_found(registry, dam
         checked = await check(store, ONE, deep=True)
     cause = "digest-differs" if damage == "changed" else "blob-unknown"
     assert found_in(checked) == [(cause, "manifests[1].layers[0]")]
+
+
+async def test_file_that_cannot_be_read_is_a_problem_and_the_check_goes_on(layout) -> None:
+    for digest in (AMD64.digest, layer_of(ARM64).digest):
+        file_of(layout, digest).unlink()
+        file_of(layout, digest).mkdir()
+    checked = await check(layout, ONE, deep=True)
+    assert found_in(checked) == [("unreadable", "manifests[0]"), ("unreadable", "manifests[1].layers[0]")]
+    assert checked.problems[0].problem == f"{file_of(layout, AMD64.digest)}: Is a directory"
+
+
+@pytest.mark.parametrize("form", ["oci", "docker"])
+async def test_bytes_changed_in_an_archive_are_found(layout, tmp_path, form) -> None:
+    path = tmp_path / "a.tar"
+    archive = oci_archive(path) if form == "oci" else docker_archive(path, Reference.parse_repository("team/app"))
+    await copy(layout, ONE, archive, tags=[ONE])
+    content = bytearray(path.read_bytes())
+    layer = next(blob.content for blob in ARM64.blobs if blob.descriptor == layer_of(ARM64))
+    assert layer is not None
+    content[content.index(layer) + 600] ^= 1
+    path.write_bytes(content)
+    assert (await check(archive, ONE)).problems == ()
+    assert found_in(await check(archive, ONE, deep=True)) == [("digest-differs", "manifests[1].layers[0]")]
 
 
 async def test_docker_list_is_checked_as_an_index(tmp_path) -> None:

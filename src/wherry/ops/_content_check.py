@@ -53,10 +53,11 @@ class ContentCheck:
         except (WherryError, OSError) as error:
             self._failed(named, error)
             return
-        self.bytes += found
-        if named.size not in {None, found}:
-            problem = f"blob {named.digest} has {found} bytes, and its descriptor says {named.size}"
-            self._add(named, "size-differs", problem, "--deep reads it, and says which of the two is wrong")
+        if named.size in {None, found}:
+            self.bytes += found
+            return
+        problem = f"blob {named.digest} has {found} bytes, and its descriptor says {named.size}"
+        self._add(named, "size-differs", problem, "--deep reads it, and says which of the two is wrong")
 
     async def _size(self, named: Named) -> int:
         if isinstance(self._source, Measurer):

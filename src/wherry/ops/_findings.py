@@ -32,7 +32,7 @@ DAMAGED = (
     f"--deep --repair` does it), then {AGAIN}"
 )
 _NEW_IMAGE = "make the image anew: who is to run it cannot read this config"
-_UNREADABLE = "see why the place does not give it; where it is lost, " + AGAIN
+_UNREADABLE = f"see why the place does not give it (a registry's log says more); where it is lost, {AGAIN}"
 
 _OF_ALL = (Unauthorized, TooManyRequests, Unreachable, CredentialsError, RouteError)
 """What concerns the place as a whole: whatever is asked for next would fail too."""
@@ -111,8 +111,7 @@ class Findings:
         elif isinstance(error, ManifestInvalid) and not content.is_manifest:
             self.add("bad-config", place, content.digest, error.message, _NEW_IMAGE)
         else:
-            hint = error.hint if isinstance(error, WherryError) else None
-            self.add("unreadable", place, content.digest, _words(error), hint or _UNREADABLE)
+            self.add("unreadable", place, content.digest, _words(error), _hint(error) or _UNREADABLE)
 
     def add_root_error(self, error: ContentMismatch, digest: Digest | None) -> None:
         """Note that the root has other bytes than it should."""
@@ -130,6 +129,11 @@ def is_about_content(error: WherryError | OSError) -> bool:
     if isinstance(error, Unavailable):
         return error.status == _FAILED_ON_IT  # some registries say so of a blob whose bytes they have lost
     return not isinstance(error, _OF_ALL)
+
+
+def _hint(error: WherryError | OSError) -> str | None:
+    # That of a registry in trouble is to come again later; but it has been asked several times, and for this alone it fails.
+    return error.hint if isinstance(error, WherryError) and not isinstance(error, Unavailable) else None
 
 
 def _words(error: WherryError | OSError) -> str:
