@@ -9,8 +9,8 @@ from itertools import count
 import pytest
 import pytest_asyncio
 
+from tests.clock import Waits
 from tests.content import Content, a_blob, an_image, put, read
-from tests.faults.conftest import Waits
 from tests.faults.proxy import (
     FOREVER,
     Fault,

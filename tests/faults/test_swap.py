@@ -4,8 +4,8 @@ from itertools import count
 
 import pytest
 
+from tests.clock import Waits
 from tests.content import a_blob, an_image, put
-from tests.faults.conftest import Waits
 from tests.faults.proxy import Fault, Proxy, changed, proxy, swallowed
 from tests.stores.remote.stub import Asked, _body
 from wherry.oci.reference import Reference, Tag

@@ -1,19 +1,9 @@
+from tests.clock import Waits
 from tests.stores.remote.stub import json_reply, stub
 from wherry.oci.errors import NotFound
 from wherry.oci.reference import Reference, Tag
 from wherry.oci.wire.limits import RateLimit
 from wherry.stores.remote import Client
-
-
-class Waits:
-    def __init__(self) -> None:
-        self.waited: list[float] = []
-
-    def now(self) -> float:
-        return 1000.0 + sum(self.waited)
-
-    async def sleep(self, seconds: float) -> None:
-        self.waited.append(seconds)
 
 
 async def _waited_with(remaining: int) -> list[float]:

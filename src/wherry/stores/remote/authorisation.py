@@ -67,6 +67,7 @@ class Authoriser:
         self.wants_identity = False
         """Whether to ask for an identity token, which can be kept in the password's place: at a login."""
         self._tokens: list[_Token] = []
+        self._ready: dict[Scopes, _Token] = {}  # which of them serves for what: most requests are like others before
         self._locks: dict[Scopes, asyncio.Lock] = {}
         self._looking_up = asyncio.Lock()
         self._found: dict[str, Credential | None] = {}  # by repository: some sources keep one for each
@@ -81,6 +82,9 @@ class Authoriser:
         """
         if self.challenge is None:
             return None
+        ready = self._ready.get(scopes)
+        if ready is not None and ready.expires > time.monotonic():
+            return ready.header
         return await self._answer(self.challenge, scopes, refused=None)
 
     async def after_refusal(self, challenges: Iterable[Challenge], scopes: Scopes, refused: str | None) -> str | None:
@@ -95,6 +99,7 @@ class Authoriser:
         if challenge is None:
             return None
         self.challenge = challenge
+        self._ready.clear()
         header = await self._answer(challenge, scopes, refused=refused)
         return None if header == refused else header
 
@@ -148,9 +153,11 @@ class Authoriser:
             self._tokens = [each for each in self._tokens if each.expires > now and each.header != refused]
             for token in self._tokens:
                 if token.credential == credential and token.scopes.covers(wanted):
-                    return token.header
-            token = await self._fetched(challenge, wanted, credential)
-            self._tokens.append(token)
+                    break
+            else:
+                token = await self._fetched(challenge, wanted, credential)
+                self._tokens.append(token)
+            self._ready[scopes] = token
             return token.header
 
     async def _fetched(self, challenge: Challenge, scopes: Scopes, credential: Credential | None) -> _Token:

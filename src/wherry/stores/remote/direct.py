@@ -131,6 +131,8 @@ class Direct:
         while True:
             if not self.pace.is_free:
                 await self.pace.turn(request.method, request.target)
+            if request.body is not None:
+                await self.outgoing.turn(request.body)
             try:
                 return await attempt(request)
             except (RegistryError, Unreachable) as error:

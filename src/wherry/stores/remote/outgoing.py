@@ -55,6 +55,11 @@ class Outgoing:
         """Whether a URL is at the registry's own host, so that credentials may go there."""
         return self._home is not None and same_host(self._home, url)
 
+    async def turn(self, body: bytes | Body) -> None:
+        """Wait until the bytes of a body may be sent; one that is streamed waits piece by piece, as it goes."""
+        if self._transport.limits.sent is not None and isinstance(body, bytes):
+            await self._transport.limits.sent.take(len(body))
+
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | Body | None, *, at_home: bool
     ) -> Answer:

@@ -49,7 +49,7 @@ class Transport:
         self._proxies = proxies
         self._pools: dict[tuple[bool, Trust, str], Pool] = {}
         read, sent = (None if limit_rate is None else Bucket(limit_rate, clock) for _ in range(2))
-        self._limits = Limits(connect_timeout, silence, read, sent)
+        self.limits = Limits(connect_timeout, silence, read, sent)
 
     def line(self, origin: Url, *, place: str, verify: bool, trust: Trust = SYSTEM) -> Line:
         """What sends requests to the server behind a URL.
@@ -65,7 +65,7 @@ class Transport:
         via = place if proxy is None else f"{place}, by way of the proxy {authority(proxy)}"
         if proxy is None and origin.scheme == "http":
             verify, trust = False, SYSTEM  # reading the system's certificates takes 7 ms, and nobody shows one here
-        return Line(self._pool(verify=verify, trust=trust, proxy=proxy), self._limits, place, via)
+        return Line(self._pool(verify=verify, trust=trust, proxy=proxy), self.limits, place, via)
 
     async def send(
         self,
