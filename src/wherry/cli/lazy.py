@@ -4,17 +4,16 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import click
+from msgspec import Struct
 
 __all__ = ["LazyGroup", "Place"]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a command is (`module:attribute`, a click command), what it does, and the extra that it needs installed."""
 
     where: str

@@ -1,7 +1,8 @@
 """Pushing a draft: what is elsewhere first, then the list, then its tags."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wherry.oci.digest import Digest
 from wherry.oci.dockerdraft import DraftImage, assembled
@@ -16,8 +17,7 @@ from wherry.stores.protocol import Store
 __all__ = ["Plan", "plan", "push"]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What a push will do: `manifest` is the list to push, under `tags` (none: by its digest alone)."""
 
     name: Reference

@@ -5,8 +5,9 @@ know, are kept as they are. Spec: image-spec 1.1, image-layout.md, "index.json f
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Any, Self
+
+from msgspec import Struct
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -19,8 +20,7 @@ __all__ = ["REF_NAME", "Entry", "Names"]
 REF_NAME = "org.opencontainers.image.ref.name"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A manifest that the layout lists; `document` is its entry as it is written there."""
 
     descriptor: Descriptor
@@ -32,8 +32,7 @@ class Entry:
         return (self.descriptor.annotations or {}).get(REF_NAME)
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Struct, frozen=True):
     """The document, and its entries in its order."""
 
     document: dict[str, Any]

@@ -15,8 +15,9 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from wherry.oci.dockerdraft import DraftImage, InvalidDraft, file_name
 from wherry.oci.errors import ManifestUnknown, StoreError, WherryError
@@ -47,8 +48,7 @@ class NoPlatform(WherryError):
     """An image of a draft says neither in its config nor by annotation what it runs on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A draft that is there: `name` is None where docker made it and nothing tells; `changed` is seconds since 1970."""
 
     folder: Path
