@@ -4,6 +4,7 @@ The system calls that matter are recorded as they are made: a flush of a file or
 flushes are its own business; that a commit asks for them (`synchronous=FULL`) is tested with the writer.
 """
 
+import errno
 import os
 from pathlib import Path
 
@@ -120,6 +121,22 @@ async def test_a_blob_is_deleted_only_after_two_commits(opened, done):
     done.clear()
     await opened.registry.collector.collect()
     assert done[:4] == ["commit", "rename blob aside", "commit", "delete aside"]
+
+
+async def test_what_could_not_be_flushed_is_sent_anew(opened, monkeypatch):
+    """The system forgets after a failed flush what it has not written: a second one would say that all is well."""
+
+    def fails(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    location = (await opened.ask("POST", "/v2/a/blobs/uploads/", b"")).header("location")
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", fails)
+        assert (await opened.ask("PUT", f"{location}?digest={DIGEST}", CONTENT)).status == 503
+    empty = (await opened.ask("POST", "/v2/a/blobs/uploads/", b"")).header("range")
+    assert (await opened.ask("GET", location)).header("range") == empty
+    assert (await opened.ask("GET", f"/v2/a/blobs/{DIGEST}")).status == 404
+    assert (await opened.ask("PUT", f"{location}?digest={DIGEST}", CONTENT)).status == 201
 
 
 async def test_relaxed_flushes_nothing(tmp_path, done):

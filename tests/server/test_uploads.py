@@ -209,8 +209,9 @@ async def test_a_client_that_is_silent_is_told_and_loses_nothing(registry_factor
     assert await offset_of(registry, location) == "0-999"
 
 
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
 @pytest.mark.parametrize("size", [1000, 3_000_000])
-async def test_a_full_disk_is_told_and_the_upload_can_go_on(registry, monkeypatch, size):
+async def test_a_full_disk_is_told_and_the_upload_can_go_on(registry, monkeypatch, size, method):
     location = await begin(registry, "a")
     await ask(registry, "PATCH", location, CONTENT[:500])
     writev = os.writev
@@ -222,7 +223,8 @@ async def test_a_full_disk_is_told_and_the_upload_can_go_on(registry, monkeypatc
 
     with monkeypatch.context() as full:
         full.setattr(os, "writev", half_of_it)
-        answer = await ask(registry, "PATCH", location, CONTENT[500 : 500 + size])
+        query = f"?digest={DIGEST}" if method == "PUT" else ""
+        answer = await ask(registry, method, location + query, CONTENT[500 : 500 + size])
         assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"])
         assert "full" in answer.json["errors"][0]["message"]
     offset = int((await offset_of(registry, location) or "").partition("-")[2]) + 1

@@ -106,7 +106,7 @@ class Request:
         if self._body is None:
             self._body = aiter(self._protocol)  # once: granian refuses a second time
         empty = 0
-        while (piece := await self._next_piece(self._body)) is not None:
+        while self.received != length and (piece := await self._next_piece(self._body)) is not None:
             if not piece:
                 empty += 1
                 continue

@@ -16,133 +16,20 @@ Spec: distribution-spec 1.1, "Pushing a blob in chunks".
 """
 
 import asyncio
-import hashlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
 from wherry.oci.digest import Digest
-from wherry.oci.errors import BlobUploadUnknown, DigestInvalid, RangeInvalid, SizeInvalid, Unavailable
-from wherry.oci.wire.ranges import Span
-from wherry.server.blobs.protocol import Blobs, Incoming
+from wherry.oci.errors import BlobUploadUnknown, DigestInvalid, RangeInvalid, Unavailable
+from wherry.server.blobs.protocol import Blobs
 from wherry.server.metadata.protocol import Metadata, UploadRecord
-from wherry.server.request import Request
+from wherry.server.session import Session
 
-__all__ = ["Session", "Sessions"]
+__all__ = ["Sessions"]
 
-_BATCH = 1024 * 1024
 _OTHERS = 0.02  # seconds between two looks whether another process still writes to an upload
-
-
-class Session:
-    """An upload that goes on. Only its `Sessions` makes one; write to it while you hold it."""
-
-    def __init__(self, record: UploadRecord, incoming: Incoming) -> None:
-        self.record = record
-        self.incoming = incoming
-        self.hasher = hashlib.new(record.algorithm)
-        self.turn = asyncio.Lock()
-        self.over = False
-        self._shared = False  # whether others have written to it
-
-    @property
-    def offset(self) -> int:
-        """Bytes that were there when somebody held it last."""
-        return self.incoming.size
-
-    @property
-    def written(self) -> int:
-        """Bytes that are there now, whoever writes them."""
-        return self.incoming.written()
-
-    async def catch_up(self) -> None:
-        """Take in what other processes have written; only while it is held."""
-        before = self.offset
-        if self.incoming.written() == before:
-            return
-        self._shared = True
-        await self.incoming.look_again()
-        if self.offset < before:
-            await self._hash_again()
-        else:
-            await self.incoming.digest(self.hasher, start=before)
-
-    async def append(self, request: Request, span: Span | None) -> None:
-        """Write a request's body behind what is there. `span` is where the client said that it goes.
-
-        Raises:
-            RangeInvalid: that is not where it would go.
-            SizeInvalid: the body is not as long as the span, and was taken back; or the connection broke, and what
-                came is kept.
-        """
-        start, before = self.offset, self.hasher.copy()
-        if span is not None:
-            self._check_span(span, request.content_length)
-        try:
-            await self._receive(request)
-        except (Unavailable, OSError):
-            await self._hash_again()
-            raise
-        if span is not None and self.offset != span.stop:
-            came = self.offset - start
-            await self.incoming.truncate(start)
-            self.hasher = before
-            raise SizeInvalid(f"the body has {came} bytes, its Content-Range has {len(span)}")
-
-    def _check_span(self, span: Span, length: int | None) -> None:
-        if span.start != self.offset:
-            raise RangeInvalid(f"the upload goes on at byte {self.offset}, not at byte {span.start}")
-        if length is not None and length != len(span):
-            raise SizeInvalid(f"the body has {length} bytes, its Content-Range has {len(span)}")
-
-    async def _receive(self, request: Request) -> None:
-        """One batch is being hashed and written while the next one arrives; so two of them are in memory at most."""
-        batch: list[bytes] = []
-        size = 0
-        writing: asyncio.Task[None] | None = None
-        try:
-            async for piece in request.pieces():
-                batch.append(piece)
-                size += len(piece)
-                if size >= _BATCH:
-                    if writing is not None:
-                        await writing
-                    writing = asyncio.create_task(self.incoming.append(batch, self.hasher))
-                    batch, size = [], 0
-        finally:
-            if writing is not None:
-                await writing
-            if batch:
-                await self.incoming.append(batch, self.hasher)
-
-    async def _hash_again(self) -> None:
-        """The disk has failed: the running hash has perhaps seen more than was written."""
-        self.hasher = hashlib.new(self.record.algorithm)
-        await self.incoming.digest(self.hasher)
-
-    async def check(self, digest: Digest) -> None:
-        """Whether the bytes are those of `digest`; an algorithm that was not foreseen costs one reading of the file.
-
-        Raises:
-            DigestInvalid: they are not.
-        """
-        hasher = self.hasher
-        if digest.algorithm != self.record.algorithm:
-            hasher = hashlib.new(digest.algorithm)
-            await self.incoming.digest(hasher)
-        found = Digest.taken_from(hasher, digest.algorithm)
-        if found != digest and self._shared:  # one that took bytes back may have written as many others
-            await self._hash_again()
-            hasher, self._shared = self.hasher, False
-            if digest.algorithm == self.record.algorithm:
-                found = Digest.taken_from(hasher, digest.algorithm)
-        if found != digest:
-            raise DigestInvalid(
-                f"the {self.offset} bytes that came have digest {found}, not {digest}",
-                detail={"expected": str(digest), "actual": str(found), "size": self.offset},
-                hint="start the upload again",
-            )
 
 
 class Sessions:
@@ -161,6 +48,11 @@ class Sessions:
         await self._metadata.begin_upload(record)
         self._live[record.id] = session
         return session
+
+    async def begin_alone(self, repository: str, algorithm: str) -> Session:
+        """A new upload that a single request brings: no row, since nobody else will ever ask for it. It is held."""
+        record = UploadRecord(str(uuid4()), repository, algorithm)
+        return Session(record, await self._blobs.begin(record.id))
 
     async def find(self, repository: str, identifier: str) -> Session:
         """An upload that goes on.
@@ -214,42 +106,48 @@ class Sessions:
             return
         await session.catch_up()
 
-    async def finish(self, session: Session, digest: Digest) -> None:
-        """Make an upload that is held the blob of `digest`; if the bytes are others, it is thrown away.
+    async def finish(self, session: Session, tail: Sequence[bytes], digest: Digest) -> None:
+        """Make an upload that is held, with what came last, the blob of `digest`; if its bytes are others, it is thrown away.
 
         Raises:
             DigestInvalid: they are.
         """
+        size, goes_on = session.offset + sum(map(len, tail)), False
         try:
-            await session.check(digest)
+            await session.keep(tail, digest)
+            await self._link(session, digest)
         except DigestInvalid:
             await self.cancel(session)
             raise
-        try:
-            await self._keep(session, digest)
+        except (Unavailable, OSError):
+            goes_on = session.offset < size  # the end was not written: it may be sent again
+            if goes_on:
+                await session.hash_again()
+            raise
         finally:
-            self._end(session)
-            await session.incoming.discard()
+            if not goes_on:
+                self._end(session)
+                await session.incoming.discard()
 
-    async def _keep(self, session: Session, digest: Digest) -> None:
-        """The bytes first, then the row; and again, if the collector took the bytes in between."""
-        size = session.offset
-        while True:
+    async def _link(self, session: Session, digest: Digest) -> None:
+        """The bytes are kept, now the row; and again, if the collector took the bytes in between."""
+        size, identifier = session.offset, session.record.id
+        while not await self._metadata.link_blob(
+            session.record.repository,
+            digest,
+            size,
+            stored=lambda: self._blobs.stored(digest, size),
+            upload=identifier if identifier in self._live else None,
+        ):
             await session.incoming.keep(digest)
-            if await self._metadata.link_blob(
-                session.record.repository,
-                digest,
-                size,
-                stored=lambda: self._blobs.stored(digest, size),
-                upload=session.record.id,
-            ):
-                return
 
     async def cancel(self, session: Session) -> None:
         """Throw away an upload that is held."""
+        known = session.record.id in self._live
         self._end(session)
         await session.incoming.discard()
-        await self._metadata.forget_uploads([session.record.id])
+        if known:
+            await self._metadata.forget_uploads([session.record.id])
 
     async def sweep(self, lifetime: float) -> int:
         """Throw away what has lain untouched for `lifetime` seconds, and files that no row knows; say how many."""

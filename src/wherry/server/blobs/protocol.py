@@ -54,6 +54,9 @@ class Incoming(Protocol):
     async def look_again(self) -> None:
         """Go on behind what others have written."""
 
+    async def complete(self, pieces: Sequence[bytes], hasher: Hasher, digest: Digest) -> Digest:
+        """`append`, and `keep` if what `hasher` has seen then is `digest`; returns what it is. `size` tells whether they were written."""
+
     async def keep(self, digest: Digest) -> None:
         """Make it the blob of that digest, which the caller has checked, as durably as the policy promises.
 

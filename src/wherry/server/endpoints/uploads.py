@@ -2,6 +2,9 @@
 cancelling an upload and for `digest-algorithm`.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from wherry.oci.digest import ALGORITHMS, Digest
 from wherry.oci.errors import (
     BlobUploadUnknown,
@@ -15,7 +18,7 @@ from wherry.oci.wire.ranges import Span, read_chunk_range, write_upload_range
 from wherry.server.answers import Answer, Headers, refusal
 from wherry.server.registry import Registry
 from wherry.server.request import Request
-from wherry.server.sessions import Session
+from wherry.server.session import Session
 
 __all__ = ["begin_upload", "cancel_upload", "continue_upload", "finish_upload", "show_upload"]
 
@@ -47,7 +50,8 @@ async def continue_upload(registry: Registry, request: Request) -> Answer:
     span = _span(request)
     try:
         async with registry.sessions.held(name, identifier) as session:
-            await _append(registry, request, session, span)
+            async with _limited(registry, request, session):
+                await session.append(request, span)
             return Answer(202, _state(name, session))
     except RangeInvalid as failure:
         return await _out_of_order(registry, request, failure)
@@ -62,8 +66,9 @@ async def finish_upload(registry: Registry, request: Request) -> Answer:
     span = _span(request)
     try:
         async with registry.sessions.held(name, identifier) as session:
-            await _append(registry, request, session, span)
-            await registry.sessions.finish(session, digest)
+            async with _limited(registry, request, session):
+                tail = await session.receive_last(request, span)
+            await registry.sessions.finish(session, tail, digest)
     except BlobUploadUnknown:
         # A client that did not hear the answer asks again (and again has the right to hear it).
         if await registry.sessions.finished(name, identifier) != digest:
@@ -109,25 +114,26 @@ async def _take_whole(registry: Registry, request: Request, digest: Digest) -> A
             )
         await _keep(registry, name, digest, content)
         return _created(name, digest)
-    session = await registry.sessions.begin(name, digest.algorithm)
-    async with registry.sessions.held(name, session.record.id):
-        try:
-            await _append(registry, request, session, None)
-            await registry.sessions.finish(session, digest)
-        except BaseException:
-            if not session.over:
-                await registry.sessions.cancel(session)
-            raise
+    session = await registry.sessions.begin_alone(name, digest.algorithm)
+    try:
+        async with _limited(registry, request, session):
+            tail = await session.receive_last(request, None)
+        await registry.sessions.finish(session, tail, digest)
+    except BaseException:
+        if not session.over:
+            await registry.sessions.cancel(session)
+        raise
     return _created(name, digest)
 
 
-async def _append(registry: Registry, request: Request, session: Session, span: Span | None) -> None:
+@asynccontextmanager
+async def _limited(registry: Registry, request: Request, session: Session) -> AsyncIterator[None]:
     """Take a body; an upload that becomes larger than any blob may be is thrown away."""
     largest = registry.policy.largest_blob
     if largest is not None:
         request.limit = largest - session.offset
     try:
-        await session.append(request, span)
+        yield
     except PayloadTooLarge:
         await registry.sessions.cancel(session)
         raise
