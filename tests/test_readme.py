@@ -8,6 +8,7 @@ same to the letter.
 import asyncio
 import os
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def command_lines() -> list[tuple[str, str]]:
     for page in PAGES:
         for _, text in blocks(page, "sh", "console"):
             for line in text.replace("\\\n", " ").splitlines():
-                command = re.match(r"(?:\$ )?wherry ([^#|>&;]*)", line)
+                command = re.match(r"""(?:\$ )?wherry ((?:'[^']*'|"[^"]*"|[^#|>&;'"])*)""", line)
                 if command and "[OPTIONS]" not in command[1]:  # a synopsis is no command line
                     found.append((str(page.relative_to(ROOT)), command[1].strip()))
     return found
@@ -98,7 +99,7 @@ def command_lines() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "line"), command_lines())
 def test_command_lines_in_the_documents_are_understood(page: str, line: str) -> None:
     group: click.Command = root
-    words = line.split()
+    words = shlex.split(line)
     with click.Context(group, info_name="wherry") as context:
         while isinstance(group, click.Group) and words and not words[0].startswith("-"):
             found = group.get_command(context, words.pop(0))
