@@ -37,6 +37,7 @@ class ExitCode(IntEnum):
     OK = 0
     FAILED = 1
     USAGE = 2
+    TROUBLE = 2
     ABSENT = 3
     REFUSED = 4
     NETWORK = 5
@@ -63,21 +64,26 @@ _FINE: tuple[tuple[type[WherryError], ExitCode], ...] = (
 
 @dataclass(slots=True)
 class Manner:
-    """How this run fails: with finer exit codes (`--exit-codes`), with tracebacks. Options may change it while parsing."""
+    """How this run fails: with finer exit codes (`--exit-codes`), with tracebacks. Options may change it while parsing.
+
+    `failed` is the code that stands for all failures where they are not told apart; a command may set another.
+    """
 
     fine: bool = False
     debug: bool = False
+    failed: ExitCode = ExitCode.FAILED
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
         """What the environment asks for."""
-        return cls(*(environment.get(name, "") not in ("", "0") for name in ("WHERRY_EXIT_CODES", "WHERRY_DEBUG")))
+        fine, debug = (environment.get(name, "") not in ("", "0") for name in ("WHERRY_EXIT_CODES", "WHERRY_DEBUG"))
+        return cls(fine=fine, debug=debug)
 
     def code(self, error: WherryError) -> ExitCode:
         """The exit code for an error."""
         if not self.fine:
-            return ExitCode.FAILED
-        return next((code for kind, code in _FINE if isinstance(error, kind)), ExitCode.FAILED)
+            return self.failed
+        return next((code for kind, code in _FINE if isinstance(error, kind)), self.failed)
 
 
 def guarded(command: Callable[[], int], manner: Manner) -> int:
@@ -137,7 +143,7 @@ def _failed(error: BaseException, manner: Manner) -> int:
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         say(f"wherry: {place}{error.strerror or error}")
-        return ExitCode.FAILED
+        return manner.failed
     if isinstance(error, KeyboardInterrupt):
         say("wherry: interrupted")
         return ExitCode.INTERRUPTED

@@ -17,6 +17,7 @@ COMMANDS = {
     "check": Place("wherry.cli.check:check", "Verify everything that a reference leads to."),
     "config": Place("wherry.cli.config:config", "Print the config of an image."),
     "copy": Place("wherry.cli.copy:copy", "Copy an image, whole, from one place to another."),
+    "diff": Place("wherry.cli.diff:diff", "Compare what two references lead to."),
     "digest": Place("wherry.cli.digest:digest", "Print the digest of what a reference leads to."),
     "doctor": Place("wherry.cli.doctor:doctor", "Show the way to a registry, and what is wrong with it."),
     "index": Place("wherry.cli.index:index", "Assemble an index in one step, and change one in place."),

@@ -113,6 +113,11 @@ class Platform(Struct, frozen=True):
         """Whether it says what it runs on (attestations say `unknown/unknown`)."""
         return bool(self.os and self.architecture) and (self.os, self.architecture) != ("unknown", "unknown")
 
+    @property
+    def full_variant(self) -> str:
+        """The variant, or the usual one where none is written: arm64 is v8, arm is v7; empty where there is none."""
+        return self.variant or _DEFAULT_VARIANTS.get(self.architecture, "")
+
     def satisfies(self, wanted: "Platform") -> bool:
         """Whether an image for this platform is what somebody means who asks for `wanted`.
 
@@ -121,8 +126,7 @@ class Platform(Struct, frozen=True):
         """
         if (self.os, self.architecture) != (wanted.os, wanted.architecture):
             return False
-        usual = _DEFAULT_VARIANTS.get(self.architecture, "")
-        if wanted.variant and (self.variant or usual) != wanted.variant:
+        if wanted.variant and self.full_variant != wanted.variant:
             return False
         if wanted.os_version and f"{self.os_version}.".find(f"{wanted.os_version}.") != 0:
             return False

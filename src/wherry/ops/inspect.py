@@ -16,7 +16,7 @@ from wherry.oci.reference import Tag
 from wherry.ops._configs import read_config
 from wherry.stores.protocol import Source
 
-__all__ = ["Child", "Inspection", "inspect"]
+__all__ = ["Child", "Inspection", "inspect", "with_attestations"]
 
 _REFERENCE_TYPE = "vnd.docker.reference.type"
 _REFERENCE_DIGEST = "vnd.docker.reference.digest"
@@ -51,14 +51,14 @@ async def inspect(source: Source, name: Tag | Digest) -> Inspection:
     manifest = await source.manifest(name)
     view = manifest.view
     if view.config is None or view.config.media_type not in {OCI_CONFIG, DOCKER_CONFIG}:
-        return Inspection(manifest, children=_with_attestations(view.manifests))
+        return Inspection(manifest, children=with_attestations(view.manifests))
     try:
         return Inspection(manifest, config=ImageConfig.parse(await read_config(source, view.config)))
     except (RegistryError, ContentMismatch, StoreError) as error:
         return Inspection(manifest, problem=str(error))
 
 
-def _with_attestations(entries: tuple[Descriptor, ...]) -> tuple[Child, ...]:
+def with_attestations(entries: tuple[Descriptor, ...]) -> tuple[Child, ...]:
     """Attestations under what they attest to; those whose subject is not in the index stand for themselves."""
     images = {str(entry.digest) for entry in entries if _attested(entry) is None}
     attestations: dict[str, list[Descriptor]] = {}
