@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -168,3 +169,17 @@ sys.exit(main(["serve"]))
     assert (output, child.returncode) == (b"", 1)
     assert b"pip install 'wherry[server]'" in errors
     assert b"Traceback" not in errors
+
+
+async def test_metrics_have_an_address_of_their_own_which_is_told_beside_the_url(tmp_path):
+    options = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--ephemeral")
+    async with serving(*options, folder=tmp_path) as (child, url):
+        assert child.stderr is not None
+        said, _, metrics = (await child.stderr.readline()).decode().strip().rpartition(" ")
+        assert said == "metrics and health:"
+        assert await asyncio.to_thread(status, f"{metrics}/metrics") == 200
+        assert await asyncio.to_thread(status, f"{url}/v2/") == 200
+        with pytest.raises(HTTPError, match="404"):
+            await asyncio.to_thread(status, f"{url}/metrics")
+        child.terminate()
+        assert await asyncio.wait_for(child.communicate(), 30) == (b"", b"")

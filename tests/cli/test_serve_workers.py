@@ -133,6 +133,31 @@ async def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(registry)
     assert len(workers_of(child.pid) - {one}) == 2
 
 
+async def test_metrics_at_an_address_of_their_own_are_those_of_all_workers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    async with serving(*OPTIONS, "--metrics-listen", "127.0.0.1:0", folder=tmp_path) as (child, url):
+        assert child.stderr is not None
+        metrics = (await child.stderr.readline()).decode().split()[-1]
+        one, two = workers_of(child.pid)
+        for idle in (one, two):
+            with stopped(idle):
+                await push(url, b"%d" % idle)
+        told = set()
+        for idle in (one, two):
+            with stopped(idle):
+                status, _, body = await ask("GET", f"{metrics}/metrics")
+                assert status == 200
+                told.add(next(line for line in body.splitlines() if b"total{" in line and b"POST" in line))
+                status, _, _ = await ask("GET", f"{url}/metrics")
+                assert status == 404
+        assert told == {
+            b'wherry_http_requests_total{endpoint="/v2/<name>/blobs/uploads/",method="POST",status="2xx"} 2.0'
+        }
+        child.terminate()
+        output, errors = await asyncio.wait_for(child.communicate(), 30)
+        assert (child.returncode, output, errors) == (0, b"", b"")
+
+
 @pytest.mark.parametrize("ephemeral", [False, True])
 async def test_a_signal_ends_them_all_and_tidily(tmp_path, monkeypatch, ephemeral):
     monkeypatch.setenv("TMPDIR", str(tmp_path))

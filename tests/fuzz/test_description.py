@@ -45,7 +45,7 @@ CALM: dict[str, Any] = {
     "phases": (Phase.generate,),  # to shrink an example takes minutes here, and they are small
 }
 few = settings(**CALM, max_examples=4, derandomize=True, database=None)
-many = settings(**CALM, max_examples=200)
+many = settings(**CALM, max_examples=100)
 soak = pytest.mark.soak
 BREAKABLE = ("POST", "PUT", "PATCH")
 

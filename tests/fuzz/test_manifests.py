@@ -139,20 +139,17 @@ spoilt = st.builds(
     st.integers(0, 2000),
     st.one_of(st.binary(min_size=1, max_size=3), TOKENS),
 )
-values = st.recursive(
-    st.one_of(
-        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.just(DIGEST), st.just(MANIFEST)
-    ),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(
-            st.sampled_from(["mediaType", "digest", "size", "platform", "annotations", "data", "urls", "os", "x"]),
-            inner,
-            max_size=5,
-        ),
-    ),
-    max_leaves=12,
+simple = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.just(DIGEST), st.just(MANIFEST)
 )
+NESTED = ["mediaType", "digest", "size", "platform", "annotations", "data", "urls", "os", "x"]
+
+
+def nested(inner: st.SearchStrategy) -> st.SearchStrategy:
+    return st.one_of(inner, st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(NESTED), inner, max_size=5))
+
+
+values = nested(nested(nested(simple)))
 FIELDS = [
     "schemaVersion",
     "mediaType",

@@ -89,6 +89,7 @@ async def _serve(of: Configuration) -> None:
         data=None if of["ephemeral"] else of["data"],
         host=host,
         port=port,
+        metrics=of["metrics-listen"],
         sparse=policy.sparse,
         policy=policy,
         ending=Patience(of["drain-timeout"], of["drain-delay"]),
@@ -96,6 +97,8 @@ async def _serve(of: Configuration) -> None:
         access_log=of["access-log"],
     ) as registry:
         click.echo(registry.url)
+        if registry.metrics is not None:
+            _say_where_metrics_are(f"http://{registry.metrics}")
         await stopped.wait()
         on_signals(registry.hurry)  # who asks twice does not want to wait
 
@@ -107,12 +110,19 @@ def _serve_in_workers(of: Configuration) -> None:
         of["workers"],
         data=None if of["ephemeral"] else of["data"],
         address=of["listen"],
+        metrics=of["metrics-listen"],
         policy=_policy(of),
         ending=Patience(of["drain-timeout"], of["drain-delay"]),
         limits=_limits(of),
         access_log=of["access-log"],
         announce=click.echo,
+        announce_metrics=_say_where_metrics_are,
     )
+
+
+def _say_where_metrics_are(url: str) -> None:
+    """On the standard error: the output has the registry's URL, and nothing else."""
+    click.echo(f"metrics and health: {url}", err=True)
 
 
 def _allow_many_files() -> None:

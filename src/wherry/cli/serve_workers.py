@@ -4,7 +4,7 @@ import asyncio
 import mmap
 import socket
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,13 +27,17 @@ def serve_in_workers(
     *,
     data: Path | None,
     address: tuple[str, int],
+    metrics: tuple[str, int] | None,
     policy: Policy,
     ending: Patience,
     limits: Limits,
     access_log: str,
     announce: Callable[[str], None],
+    announce_metrics: Callable[[str], None],
 ) -> None:
     """Serve until a signal says that it is enough; `announce` is told the URL when all answer.
+
+    With `metrics` every worker serves these on a second socket that they share; `announce_metrics` is told its URL.
 
     Raises:
         StoreError: the folder cannot be used, or another server uses it.
@@ -43,18 +47,38 @@ def serve_in_workers(
     if data is None:
         policy = replace(policy, durability=Durability.RELAXED)
     place: AbstractContextManager[Path] = thrown_away_folder() if data is None else held_folder(data)
-    with listen(*address, limits) as listener, place as folder:
+    with (
+        listen(*address, limits) as listener,
+        nullcontext() if metrics is None else listen(*metrics, limits) as apart,
+        place as folder,
+    ):
         _bring_up_to_date(folder, policy)
         memory = shared_numbers(count)
-        url = url_of(listener)
+        url, metrics_url = url_of(listener), None if apart is None else url_of(apart)
 
         def work(number: int, lifeline: Lifeline) -> None:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(
-                    _work(number, lifeline, folder, policy, listener, ending, limits, access_log, memory),
+                    _work(
+                        number,
+                        lifeline,
+                        folder=folder,
+                        policy=policy,
+                        listener=listener,
+                        apart=apart,
+                        ending=ending,
+                        limits=limits,
+                        access_log=access_log,
+                        memory=memory,
+                    )
                 )
 
-        supervise(count, work, listener, lambda: announce(url))
+        def on_ready() -> None:
+            announce(url)
+            if metrics_url is not None:
+                announce_metrics(metrics_url)
+
+        supervise(count, work, listener, on_ready)
 
 
 def _bring_up_to_date(folder: Path, policy: Policy) -> None:
@@ -62,12 +86,14 @@ def _bring_up_to_date(folder: Path, policy: Policy) -> None:
     asyncio.run(Registry.open(folder, policy).close())
 
 
-async def _work(  # noqa: PLR0917  # they come from one place, a few lines above
+async def _work(
     number: int,
     lifeline: Lifeline,
+    *,
     folder: Path,
     policy: Policy,
     listener: socket.socket,
+    apart: socket.socket | None,
     ending: Patience,
     limits: Limits,
     access_log: str,
@@ -85,7 +111,7 @@ async def _work(  # noqa: PLR0917  # they come from one place, a few lines above
     registry = await asyncio.to_thread(Registry.open, folder, policy, served=True)
     traffic = Traffic(memory, number)
     async with answering(
-        registry, folder, listener, ending=ending, limits=limits, access_log=access_log, traffic=traffic
+        registry, folder, listener, apart=apart, ending=ending, limits=limits, access_log=access_log, traffic=traffic
     ) as server:
         lifeline.is_ready()
         await stopped.wait()

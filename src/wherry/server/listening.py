@@ -111,9 +111,17 @@ _REASONS = {
 
 @asynccontextmanager
 async def serving(
-    application: Application, listener: socket.socket, *, ending: Patience, limits: Limits, hurry: asyncio.Event
+    application: Application,
+    listener: socket.socket,
+    *,
+    ending: Patience,
+    limits: Limits,
+    hurry: asyncio.Event,
+    probe: str = "/v2/",
 ) -> AsyncIterator[None]:
     """Answer requests until the block ends; then drain: take no new connections, and let what runs finish.
+
+    It answers when the block begins: `probe` is a path that was asked for.
 
     Requests that take longer than `ending` allows then, or go on when `hurry` is set, are refused, and connections
     that take longer still are left to end with the process. The socket is closed at the end.
@@ -122,7 +130,7 @@ async def serving(
     address = listener.getsockname()
     task = asyncio.create_task(server.serve())
     try:
-        await _first_answer(address, task)
+        await _first_answer(address, probe, task)
         yield
     finally:
         application.drain()
@@ -142,9 +150,9 @@ async def serving(
             task.result()
 
 
-async def _first_answer(address: tuple[str, int], server: asyncio.Task[None]) -> None:
+async def _first_answer(address: tuple[str, int], path: str, server: asyncio.Task[None]) -> None:
     """Wait until the server answers; raise what it raises if it ends instead."""
-    probe = asyncio.create_task(_ask(*address[:2]))
+    probe = asyncio.create_task(_ask(*address[:2], path))
     await asyncio.wait([probe, server], return_when=asyncio.FIRST_COMPLETED)
     if server.done():
         probe.cancel()
@@ -152,9 +160,9 @@ async def _first_answer(address: tuple[str, int], server: asyncio.Task[None]) ->
     await probe
 
 
-async def _ask(host: str, port: int) -> None:
+async def _ask(host: str, port: int, path: str) -> None:
     reader, writer = await asyncio.open_connection(host, port)
-    writer.write(b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    writer.write(b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % path.encode())
     await reader.read()
     writer.close()
     await writer.wait_closed()

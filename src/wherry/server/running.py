@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wherry.server.access_log import AccessLog, open_access_log
-from wherry.server.application import Application
+from wherry.server.application import OPERATION, Application
 from wherry.server.folder import held_folder, thrown_away_folder
 from wherry.server.health import Health
 from wherry.server.listening import USUAL, Limits, Patience, address_of, listen, serving
@@ -21,25 +21,28 @@ from wherry.server.metadata.database import Clock
 from wherry.server.points import Reached, pass_by
 from wherry.server.policy import Durability, Policy, Sparse
 from wherry.server.registry import Registry
+from wherry.server.routes import Endpoint
 from wherry.server.traffic import Number, Traffic
 
 __all__ = ["Running", "Sparse", "answering", "running"]
 
 _SWEEP = 3600.0  # seconds between two looks for abandoned uploads
 _COUNT = 1.0  # seconds between two looks at what the collector has done
+_APART = Patience(1.0)  # metrics are short, and are answered until all else has ended
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """Where it listens: `address` is `host:port`, as in a reference; `data` is its folder.
 
-    Set `hurry`, and the end waits no longer for requests that are under way.
+    `metrics` is the address where metrics and health are, if they have one of their own. Set `hurry`, and the end waits no longer for requests that are under way.
     """
 
     address: str
     data: Path
     registry: Registry | None = field(default=None, repr=False, compare=False)
     hurry: asyncio.Event = field(default_factory=asyncio.Event, repr=False, compare=False)
+    metrics: str | None = None
 
     @property
     def url(self) -> str:
@@ -53,6 +56,7 @@ async def running(
     data: Path | None,
     host: str = "127.0.0.1",
     port: int = 0,
+    metrics: tuple[str, int] | None = None,
     sparse: Sparse = Sparse.NONE,
     policy: Policy | None = None,
     patience: float = 10.0,
@@ -67,6 +71,7 @@ async def running(
     Args:
         data: its folder, made if need be; None for one that is thrown away, where nothing waits for the disk.
         port: 0 takes a free one.
+        metrics: host and port where metrics and health are, and then only there.
         policy: everything else that can be chosen; `sparse` is part of it, and wins.
         patience: seconds that requests get to finish at the end.
         ending: the same with more to choose; it wins.
@@ -81,11 +86,16 @@ async def running(
     policy = replace(policy or Policy(), sparse=sparse)
     if data is None:
         policy = replace(policy, durability=Durability.RELAXED)
-    listener = listen(host, port, limits)
-    with listener, thrown_away_folder() if data is None else held_folder(data) as folder:
-        registry = await asyncio.to_thread(Registry.open, folder, policy, clock=clock, reached=reached)
+    with (
+        listen(host, port, limits) as listener,
+        nullcontext() if metrics is None else listen(*metrics, limits) as apart,
+        thrown_away_folder() if data is None else held_folder(data) as folder,
+    ):
+        registry = await asyncio.to_thread(Registry.open, folder, policy, alone=True, clock=clock, reached=reached)
         ending = ending or Patience(patience)
-        async with answering(registry, folder, listener, ending=ending, limits=limits, access_log=access_log) as server:
+        async with answering(
+            registry, folder, listener, apart=apart, ending=ending, limits=limits, access_log=access_log
+        ) as server:
             yield server
 
 
@@ -96,19 +106,25 @@ async def answering(
     listener: socket.socket,
     *,
     ending: Patience,
+    apart: socket.socket | None = None,
     limits: Limits = USUAL,
     access_log: str = "off",
     traffic: Traffic | None = None,
 ) -> AsyncIterator[Running]:
-    """Serve a registry that is open, on a socket that is; both are closed at the end."""
+    """Serve a registry that is open, on a socket that is; and metrics and health `apart`, on another. All are closed at the end."""
     traffic = traffic or Traffic()
-    server = Running(address_of(listener), folder, registry)
+    server = Running(address_of(listener), folder, registry, metrics=None if apart is None else address_of(apart))
+    health = Health(folder)
     try:
         file = open_access_log(access_log)
         with file or nullcontext():
             log = None if file is None else AccessLog(file, traffic)
-            application = Application(registry, Health(folder), traffic, log)
+            application = Application(registry, health, traffic, log, _SERVED if apart is None else _SERVED - OPERATION)
+            operation = Application(registry, health, traffic, log, OPERATION)
             async with (
+                nullcontext()
+                if apart is None
+                else serving(operation, apart, ending=_APART, limits=limits, hurry=server.hurry, probe="/healthz"),
                 serving(application, listener, ending=ending, limits=limits, hurry=server.hurry),
                 _tidied(registry, traffic),
             ):
@@ -147,6 +163,7 @@ async def _counted(registry: Registry, traffic: Traffic) -> None:
         await asyncio.sleep(_COUNT)
 
 
+_SERVED = frozenset(Endpoint)
 _COLLECTED = {
     Number.REVIEWS: "reviews",
     Number.MANIFESTS: "manifests",

@@ -173,6 +173,10 @@ def _address(text: str) -> tuple[str, int]:
     return bare, int(port)
 
 
+def _address_or_none(text: str) -> tuple[str, int] | None:
+    return None if text == "none" else _address(text)
+
+
 def _folder(text: str) -> Path:
     if not text:  # a variable of a script that is not set, most likely; it would become the current folder
         raise ValueError("it names no folder")
@@ -247,6 +251,13 @@ def _seconds_or_none(text: str) -> float | None:
 
 SETTINGS = (
     Setting("listen", "HOST:PORT", "127.0.0.1:5000", _address, "Where to listen; port 0 takes a free one."),
+    Setting(
+        "metrics-listen",
+        "HOST:PORT",
+        "none",
+        _address_or_none,
+        "Where /metrics, /healthz and /readyz are, and then only there; none: at the same address as all else.",
+    ),
     Setting("data", "DIRECTORY", "registry", _folder, "The registry's folder, made if it is missing."),
     Setting("ephemeral", "", "false", _switch, "Keep nothing: use a temporary folder, and remove it at the end."),
     Setting("workers", "N", "1", _number(1, _MOST_WORKERS), "How many processes serve the folder."),

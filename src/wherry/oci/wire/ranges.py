@@ -15,6 +15,8 @@ __all__ = ["Span", "read_chunk_range", "read_download_range", "read_upload_range
 
 _DOWNLOAD = re.compile(r"\s*bytes\s*=\s*(?:(\d{1,19})\s*-\s*(\d{1,19})?|-\s*(\d{1,19}))\s*", re.IGNORECASE | re.ASCII)
 _CHUNK = re.compile(r"\s*(?:bytes[ =])?\s*(\d{1,19})-(\d{1,19})(?:/(?:\d+|\*))?\s*", re.ASCII)
+_LARGEST = 2**63 - 1
+"""No file has more bytes, and Python counts no further."""
 
 
 class Span(Struct, frozen=True):
@@ -57,7 +59,7 @@ def read_chunk_range(header: str) -> Span:
         RangeInvalid: not of the form `start-end`.
     """
     found = _CHUNK.fullmatch(header)
-    if not found or int(found[2]) < int(found[1]):
+    if not found or not int(found[1]) <= int(found[2]) < _LARGEST:
         raise RangeInvalid(
             f"Content-Range {header!r} is not of the form start-end", hint="for example 0-1023, both ends included"
         )
