@@ -20,6 +20,7 @@ from wherry.stores.remote.retrying import WALL_CLOCK, Clock, Patience
 from wherry.stores.remote.routed import Mirror, Notify, Routed
 from wherry.stores.remote.session import Session
 from wherry.stores.remote.transport import Transport
+from wherry.stores.remote.wide import Width
 
 __all__ = ["Client", "Mirrored"]
 
@@ -76,6 +77,8 @@ class Client:
         self._hosts = hosts or NoHosts()
         self._notify = notify
         self._sessions: dict[Host, Direct] = {}
+        self._is_limited = limit_rate is not None
+        self._widths: dict[Host, Width] = {}
         self._mirrors: dict[Endpoint, Mirror] = {}
         self._failures: dict[Endpoint | Host, WherryError] = {}
 
@@ -139,7 +142,8 @@ class Client:
         session: Session = direct
         if mirrors or home.repository is not None or home.host.api != API:
             session = Routed(reference.repository, home, direct, mirrors, self._notify)
-        return Repository(session, reference, chunked=self._chunked, interrupted=self._interrupted)
+        width = self._widths.setdefault(home.host, Width(is_vain=self._is_limited))
+        return Repository(session, reference, chunked=self._chunked, interrupted=self._interrupted, width=width)
 
     def direct(self, host: Host) -> Direct:
         """The session with a host; one for all that is asked of it."""

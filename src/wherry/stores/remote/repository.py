@@ -20,6 +20,7 @@ from wherry.stores.remote.scopes import pull
 from wherry.stores.remote.session import Request, Session
 from wherry.stores.remote.sizes import size_of
 from wherry.stores.remote.uploads import Uploads
+from wherry.stores.remote.wide import Width
 
 __all__ = ["Repository"]
 
@@ -28,10 +29,17 @@ class Repository:
     """A `Store` and a `Mounter`. `reference` names it, without tag and digest. Made by `Client.repository`."""
 
     def __init__(
-        self, session: Session, reference: Reference, *, chunked: bool = False, interrupted: Interrupted | None = None
+        self,
+        session: Session,
+        reference: Reference,
+        *,
+        chunked: bool = False,
+        interrupted: Interrupted | None = None,
+        width: Width | None = None,
     ) -> None:
         self.reference = Reference(reference.registry, reference.repository)
         self._session = session
+        self._width = width or Width()
         self._manifests = Manifests(session, self.reference)
         self._referrers = Referrers(session, self.reference, self._manifests)
         self._uploads = Uploads(session, self.reference, chunked=chunked, interrupted=interrupted)
@@ -61,7 +69,7 @@ class Repository:
             BlobUnknown: the repository does not have it.
             ContentMismatch: what was read is not the blob.
         """
-        return blobs.fetch(self._session, self.reference, blob, offset)
+        return blobs.fetch(self._session, self.reference, blob, offset, self._width)
 
     async def size(self, blob: Digest) -> int:
         """The bytes of a blob of which only the digest is known.
