@@ -253,6 +253,19 @@ async def test_config_that_cannot_be_read_is_a_problem_and_layers_are_compared(c
     assert (found.layers.base, found.config, found.is_writing) == (1, (), False)
 
 
+@pytest.mark.parametrize("depth", [100, 900])
+def test_value_that_is_nested_deeply_is_compared(depth) -> None:
+    def nested(value: int) -> dict[str, Any]:
+        found: Any = value
+        for _ in range(depth):
+            found = {"a": found}
+        return {"config": found}
+
+    assert config_changes(nested(1), nested(1)) == ()
+    (change,) = config_changes(nested(1), nested(2))
+    assert len(change.path) == 32
+
+
 async def test_config_that_is_missing_is_a_problem(tmp_path: Path) -> None:
     a, b = an_image("a"), an_image("b", layers=an_image("a").blobs[1:])
     layout = Layout(tmp_path)

@@ -104,7 +104,7 @@ def _by_name(config: Mapping[str, Any]) -> dict[str, Any]:
     return kept | ({"config": settled} if (settled := kept.get("config", {}) | named) else {})
 
 
-def _substance(value: Any) -> Any:
-    if not isinstance(value, dict):
+def _substance(value: Any, depth: int = 1) -> Any:
+    if depth == _DEEPEST or not isinstance(value, dict):
         return value
-    return {name: kept for name, each in value.items() if (kept := _substance(each))}
+    return {name: kept for name, each in value.items() if (kept := _substance(each, depth + 1))}
