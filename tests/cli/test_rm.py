@@ -1,4 +1,8 @@
+import json
+from pathlib import Path
+
 from tests.content import an_image, put
+from tests.faults.proxy import FOREVER, Fault, answered, proxy
 from tests.peers import registry_of
 from wherry.stores.layout import Layout
 
@@ -90,3 +94,89 @@ async def test_a_tag_of_a_layout_goes(wherry, tmp_path) -> None:
     done = await wherry("rm", f"oci:{tmp_path}/there:1")
     assert (done.code, done.lines) == (0, [f"oci:{tmp_path}/there:1"])
     assert (await wherry("ls", f"oci:{tmp_path}/there")).lines == ["2"]
+
+
+async def test_one_failure_does_not_stop_the_others(registry, wherry, pushed) -> None:
+    reference = await pushed(an_image(), "team/app:1")
+    await wherry("tag", reference, "2", "3")
+    place = f"{registry.address}/team/app"
+    done = await wherry("rm", f"{place}:1", f"{place}:absent", f"{place}:2", "127.0.0.1:1/team/app:1", f"{place}:gone")
+    assert (done.code, done.lines) == (1, [f"{place}:1", f"{place}:2"])
+    failures = [line for line in done.err.splitlines() if line.startswith("wherry: ")]
+    assert [line.split(" (")[0] for line in failures] == [
+        f"wherry: {place}:absent: no such tag",
+        "wherry: 127.0.0.1:1: connection refused: nothing listens there",
+        f"wherry: {place}:gone: no such tag",
+    ]
+    assert (await wherry("ls", place)).lines == ["3"]
+
+
+async def test_one_manifest_that_fails_does_not_stop_the_others(registry, wherry, pushed) -> None:
+    images = [an_image(name) for name in "abc"]
+    for image, tag in zip(images, "abc", strict=True):
+        await pushed(image, f"team/app:{tag}")
+    refused = Fault(
+        lambda asked: asked.method == "DELETE" and str(images[0].digest) in asked.target, answered(403), FOREVER
+    )
+    async with proxy(registry.address, refused) as between:
+        place = f"{between.address}/team/app"
+        done = await wherry(
+            "rm", "--digest", f"{place}:a", f"{place}:absent", f"{place}:b", f"{place}@{images[2].digest}", "-y"
+        )
+        assert done.code == 1
+        assert done.lines == [
+            f"{place}:b", f"{place}@{images[1].digest}", f"{place}:c", f"{place}@{images[2].digest}"
+        ]  # fmt: skip
+        failures = [line for line in done.err.splitlines() if line.startswith("wherry: ")]
+        assert ["no such tag" in failures[0], "-> 403" in failures[1], len(failures)] == [True, True, 2]
+        assert (await wherry("ls", place)).lines == ["a"]
+
+
+async def test_finer_code_is_that_of_the_failures_where_all_have_the_same(registry, wherry, pushed) -> None:
+    place = (await pushed(an_image(), "team/app:1")).removesuffix(":1")
+    assert (await wherry("--exit-codes", "rm", f"{place}:a", f"{place}:b", f"{place}:1")).code == 3
+    assert (await wherry("--exit-codes", "rm", f"{place}:a", "127.0.0.1:1/team/app:1")).code == 1
+
+
+async def test_what_was_not_agreed_to_stays_and_the_others_go(registry, wherry, pushed) -> None:
+    one, two = an_image("one"), an_image("two")
+    place = (await pushed(one, "team/app:1")).removesuffix(":1")
+    await wherry("tag", f"{place}:1", "other")
+    await pushed(two, "team/app:2")
+    done = await wherry("rm", "--digest", f"{place}:1", f"{place}:2")
+    assert (done.code, done.lines) == (1, [f"{place}:2", f"{place}@{two.digest}"])
+    assert "1 other tag would go along: other" in done.err
+
+
+async def test_json_has_what_is_gone_and_what_failed(registry, wherry, pushed) -> None:
+    image = an_image()
+    place = (await pushed(image, "team/app:1")).removesuffix(":1")
+    await wherry("tag", f"{place}:1", "2", "3")
+    done = await wherry("rm", "--json", f"{place}:3", f"{place}:absent")
+    assert done.code == 1
+    (failure,) = (document := json.loads(done.out))["failed"]
+    assert document["deleted"] == [f"{place}:3"]
+    assert failure["reference"] == f"{place}:absent"
+    assert failure["error"] in done.err
+    assert failure["hint"] == f"`wherry ls {place}` lists the tags there"
+    done = await wherry("rm", "--json", "--digest", "-y", f"{place}:1")
+    assert done.code == 0
+    assert json.loads(done.out) == {"deleted": [f"{place}:1", f"{place}:2", f"{place}@{image.digest}"], "failed": []}
+
+
+async def test_layout_that_cannot_be_written_is_a_failure_of_its_own(wherry, tmp_path) -> None:
+    await put(an_image(), Layout(tmp_path / "there"), "1")
+    (tmp_path / "file").write_text("")
+    done = await wherry(
+        "rm", "--json", f"oci:{tmp_path}/nowhere:1", f"oci:{tmp_path}/file:1", f"oci:{tmp_path}/there:1"
+    )
+    assert done.code == 1
+    document = json.loads(done.out)
+    assert document["deleted"] == [f"oci:{tmp_path}/there:1"]
+    assert [each["reference"] for each in document["failed"]] == [f"oci:{tmp_path}/nowhere:1", f"oci:{tmp_path}/file:1"]
+    assert "Traceback" not in done.err
+
+
+def test_manual_names_every_field_of_the_json() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "manual" / "rm.md").read_text()
+    assert [name for name in ("deleted", "failed", "reference", "error", "hint") if f"`{name}`" not in page] == []

@@ -200,12 +200,5 @@ def _tell_many(all_done: list[Done], told: Told, context: click.Context) -> int:
             say(f"try: {done.error.hint}")
     if told.as_json:
         print_event("result", totals_document(copied, len(failed)) | ({"dryRun": True} if dry_run else {}))
-    return _code(failed, context.find_object(Manner) or Manner())
-
-
-def _code(failed: list[Done], manner: Manner) -> int:
-    """The exit code that all failures have; where they differ, the one that stands for any."""
-    codes = {manner.code(done.error) if isinstance(done.error, WherryError) else ExitCode.FAILED for done in failed}
-    if not codes:
-        return ExitCode.OK
-    return codes.pop() if len(codes) == 1 else ExitCode.FAILED
+    manner = context.find_object(Manner) or Manner()
+    return manner.code_of_all(done.error for done in failed if done.error is not None)

@@ -7,7 +7,7 @@ in docs/exit-codes.md. A traceback is for bugs alone, and then only with `WHERRY
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
@@ -79,11 +79,18 @@ class Manner:
         fine, debug = (environment.get(name, "") not in ("", "0") for name in ("WHERRY_EXIT_CODES", "WHERRY_DEBUG"))
         return cls(fine=fine, debug=debug)
 
-    def code(self, error: WherryError) -> ExitCode:
+    def code(self, error: WherryError | OSError) -> ExitCode:
         """The exit code for an error."""
         if not self.fine:
             return self.failed
         return next((code for kind, code in _FINE if isinstance(error, kind)), self.failed)
+
+    def code_of_all(self, errors: Iterable[WherryError | OSError]) -> ExitCode:
+        """The exit code that all errors have; where they differ, the one that stands for any. None is no failure."""
+        codes = {self.code(error) for error in errors}
+        if not codes:
+            return ExitCode.OK
+        return codes.pop() if len(codes) == 1 else self.failed
 
 
 def guarded(command: Callable[[], int], manner: Manner) -> int:
@@ -105,8 +112,12 @@ def guarded(command: Callable[[], int], manner: Manner) -> int:
     return code
 
 
-def report(error: WherryError) -> None:
+def report(error: WherryError | OSError) -> None:
     """Say on stderr what happened and, where it is known, what to do now."""
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        say(f"wherry: {place}{error.strerror or error}")
+        return
     say(f"wherry: {error}")
     if error.hint:
         say(f"try: {error.hint}")
@@ -135,15 +146,11 @@ def _misused(error: click.ClickException) -> int:
 def _failed(error: BaseException, manner: Manner) -> int:
     if manner.debug:
         traceback.print_exception(error)
-    if isinstance(error, WherryError):
-        report(error)
-        return manner.code(error)
     if isinstance(error, BrokenPipeError):
         return _gone()
-    if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        say(f"wherry: {place}{error.strerror or error}")
-        return manner.failed
+    if isinstance(error, WherryError | OSError):
+        report(error)
+        return manner.code(error)
     if isinstance(error, KeyboardInterrupt):
         say("wherry: interrupted")
         return ExitCode.INTERRUPTED

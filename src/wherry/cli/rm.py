@@ -1,18 +1,21 @@
 """`wherry rm`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import click
+import msgspec
 
-from wherry.cli.failures import say
+from wherry.cli.failures import Manner, report, say
 from wherry.cli.options import insecure_option
 from wherry.cli.session import open_client, run
-from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidReference, WherryError
 from wherry.oci.reference import Tag
 from wherry.ops.removal import tags_on
 from wherry.stores.locations import Location, parse_location
+from wherry.stores.protocol import Store
 from wherry.stores.remote import Client
 
 __all__ = ["NotConfirmed", "rm"]
@@ -28,17 +31,59 @@ class NotConfirmed(WherryError):
     "--digest", "manifests", is_flag=True, help="Delete the manifest itself, and with it every tag that leads to it."
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever goes along.")
+@click.option("--json", "as_json", is_flag=True, help="Print what is gone, and what failed, as JSON.")
 @insecure_option
-def rm(references: tuple[str, ...], *, manifests: bool, yes: bool, insecure: bool) -> None:
+@click.pass_obj
+def rm(
+    manner: Manner, references: tuple[str, ...], *, manifests: bool, yes: bool, as_json: bool, insecure: bool
+) -> int:
     """Delete each REFERENCE, and print what is gone. A tag goes alone: its manifest stays, and so do its other tags.
 
     With --digest the manifest goes, and every tag on it: they are listed first, and on a terminal you are asked. What it was made of
-    (children of an index, blobs, referrers) stays, for the registry to collect.
+    (children of an index, blobs, referrers) stays, for the registry to collect. If one fails, the others are deleted all the same.
     """
     locations = [parse_location(text) for text in references]
     for text, location in zip(references, locations, strict=True):
         _check(text, location, manifests=manifests)
-    run(_remove(locations, manifests=manifests, yes=yes, insecure=insecure))
+    account = _Account(as_json=as_json)
+    run(_remove(locations, account, manifests=manifests, yes=yes, insecure=insecure))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(account.document()), indent=2))
+    return manner.code_of_all(error for _, error in account.failed)
+
+
+class _Account:
+    """What is gone, and what failed. For people it is told at once: so that it is known, whatever comes next."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.gone: list[str] = []
+        self.failed: list[tuple[Location, WherryError | OSError]] = []
+        self._as_json = as_json
+
+    def is_gone(self, place: Location) -> None:
+        self.gone.append(str(place))
+        if not self._as_json:
+            click.echo(str(place))
+
+    @contextmanager
+    def attempt(self, place: Location) -> Iterator[None]:
+        """Whatever fails inside is noted, and the next one has its turn."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise  # nobody reads what is printed
+        except (WherryError, OSError) as error:
+            self.failed.append((place, error))
+            report(error)
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {"deleted": self.gone, "failed": [_failure(str(place), error) for place, error in self.failed]}
+
+
+def _failure(place: str, error: WherryError | OSError) -> dict[str, Any]:
+    hint = error.hint if isinstance(error, WherryError) else None
+    return {"reference": place, "error": str(error)} | ({"hint": hint} if hint else {})
 
 
 def _check(text: str, location: Location, *, manifests: bool) -> None:
@@ -54,34 +99,43 @@ def _check(text: str, location: Location, *, manifests: bool) -> None:
         )
 
 
-async def _remove(locations: Sequence[Location], *, manifests: bool, yes: bool, insecure: bool) -> None:
+async def _remove(
+    locations: Sequence[Location], account: _Account, *, manifests: bool, yes: bool, insecure: bool
+) -> None:
     async with open_client(insecure=insecure) as client:
         if manifests:
-            await _remove_manifests(locations, client, yes=yes)
+            await _remove_manifests(locations, client, account, yes=yes)
             return
         for location in dict.fromkeys(locations):
             assert location.tag is not None  # noqa: S101  # it was looked at before anything was deleted
-            await location.open(client).delete(location.tag)
-            click.echo(str(location))
+            with account.attempt(location):
+                await location.open(client).delete(location.tag)
+                account.is_gone(location)
 
 
-async def _remove_manifests(locations: Sequence[Location], client: Client, *, yes: bool) -> None:
+async def _remove_manifests(locations: Sequence[Location], client: Client, account: _Account, *, yes: bool) -> None:
     """Delete each manifest once, however many of its tags were named."""
-    named: dict[tuple[Location, Digest], set[Tag]] = {}
-    for location in locations:
+    named: dict[Location, set[Tag]] = {}
+    for location in dict.fromkeys(locations):
         name = location.digest or location.tag
         assert name is not None  # noqa: S101  # it was looked at before anything was deleted
-        digest = (await location.open(client).resolve(name)).digest
-        named.setdefault((location.whole, digest), set()).update([location.tag] if location.tag else [])
-    for (repository, digest), known in named.items():
-        store = repository.open(client)
-        tags = await tags_on(store, digest)
-        place = repository.at(None, digest)
-        _confirm(place, tags, [tag for tag in tags if tag not in known], yes=yes)
-        await store.delete(digest)
-        for tag in tags:
-            click.echo(str(repository.at(tag)))
-        click.echo(str(place))
+        with account.attempt(location):
+            digest = (await location.open(client).resolve(name)).digest
+            named.setdefault(location.at(None, digest), set()).update([location.tag] if location.tag else [])
+    for place, known in named.items():
+        with account.attempt(place):
+            await _remove_manifest(place, known, place.open(client), account, yes=yes)
+
+
+async def _remove_manifest(place: Location, known: set[Tag], store: Store, account: _Account, *, yes: bool) -> None:
+    digest = place.digest
+    assert digest is not None  # noqa: S101  # it was made with one
+    tags = await tags_on(store, digest)
+    _confirm(place, tags, [tag for tag in tags if tag not in known], yes=yes)
+    await store.delete(digest)
+    for tag in tags:
+        account.is_gone(place.at(tag))
+    account.is_gone(place)
 
 
 def _confirm(place: Location, tags: Sequence[Tag], others: Sequence[Tag], *, yes: bool) -> None:
