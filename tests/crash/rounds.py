@@ -84,7 +84,7 @@ async def opened(folder: Path, clock: Time, reached: Reached, *, socket: bool, d
         async with running(data=folder, policy=policy, clock=clock, reached=reached) as server:
             yield server.registry, lambda *request: ask_over_a_socket(server, *request)
         return
-    registry = Registry.open(folder, policy, clock=clock, reached=reached)
+    registry = Registry.open(folder, policy, alone=True, clock=clock, reached=reached)
     yield registry, Inside(registry, folder).ask
     await registry.close()
 

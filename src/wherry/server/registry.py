@@ -40,10 +40,13 @@ class Registry:
         policy: Policy,
         *,
         served: bool = False,
+        alone: bool = False,
         clock: Clock = time.time,
         reached: Reached = pass_by,
     ) -> Self:
         """Open the registry in a folder that we hold, or that another process of the same version holds (`served`). Blocks.
+
+        With `alone` no other process is sent requests that go on with an upload of this one.
 
         Raises:
             StoreError: what is there cannot be used.
@@ -55,11 +58,12 @@ class Registry:
         )
         keeping = Keeping(policy.lease, policy.grace, policy.delete_untagged_after)
         metadata = SQLiteMetadata(database, keeping)
-        sessions = Sessions(metadata, blobs, clock=clock)
+        sessions = Sessions(metadata, blobs, alone=alone, clock=clock)
         collector = Collector(SQLiteReviews(database, keeping), blobs, reached)
         return cls(metadata, blobs, sessions, policy, collector, SQLiteInspection(database, keeping))
 
     async def close(self) -> None:
         """Finish what was begun, and let go of the folder."""
+        await self.sessions.close()
         await self.blobs.close()
         await self.metadata.close()

@@ -14,16 +14,21 @@ from wherry.server.blobs.protocol import Incoming
 from wherry.server.metadata.protocol import UploadRecord
 from wherry.server.request import Request
 
-__all__ = ["Session"]
+__all__ = ["LARGEST_END", "Session"]
 
-_BATCH = 1024 * 1024
+LARGEST_END = 1024 * 1024
+"""Bytes of a body that are held in memory, and not yet written, when the upload ends with it."""
 
 
 class Session:
     """An upload that goes on. Only its `Sessions` makes one; write to it while you hold it."""
 
-    def __init__(self, record: UploadRecord, incoming: Incoming) -> None:
+    known = False
+    """Whether the database has a row of it."""
+
+    def __init__(self, record: UploadRecord, incoming: Incoming, *, begun: float) -> None:
         self.record = record
+        self.begun = begun
         self.incoming = incoming
         self.hasher = hashlib.new(record.algorithm)
         self.turn = asyncio.Lock()
@@ -121,7 +126,7 @@ class Session:
             async for piece in request.pieces():
                 batch.append(piece)
                 size += len(piece)
-                if size >= _BATCH:
+                if size > LARGEST_END:
                     if writing is not None:
                         await writing
                     writing = asyncio.create_task(self.incoming.append(batch, self.hasher))

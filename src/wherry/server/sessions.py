@@ -10,6 +10,9 @@ where it wanted to write: RANGE_INVALID, with the range that is there, so that i
 All of that holds for several processes, too: whoever writes has a lock on the file, and whoever gets it looks first
 whether the file is longer than it was, and reads what others have written in between.
 
+Where one process serves the folder alone, the row comes with the first bytes that outlive a request: most uploads are a POST
+and one PUT, and they get theirs in the transaction that ends them. A POST then costs no write at all.
+
 An upload that became a blob is remembered for a while, so that a client who did not hear the answer can ask again.
 
 Spec: distribution-spec 1.1, "Pushing a blob in chunks".
@@ -33,26 +36,36 @@ _OTHERS = 0.02  # seconds between two looks whether another process still writes
 
 
 class Sessions:
-    """All uploads of a registry."""
+    """All uploads of a registry; `alone`: no other process is asked for those that are begun here. `close` it."""
 
-    def __init__(self, metadata: Metadata, blobs: Blobs, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, metadata: Metadata, blobs: Blobs, *, alone: bool = False, clock: Callable[[], float] = time.time
+    ) -> None:
         self._metadata = metadata
         self._blobs = blobs
+        self._alone = alone
         self._clock = clock
         self._live: dict[str, Session] = {}
 
     async def begin(self, repository: str, algorithm: str) -> Session:
         """A new upload, empty."""
         record = UploadRecord(str(uuid4()), repository, algorithm)
-        session = Session(record, await self._blobs.begin(record.id))
-        await self._metadata.begin_upload(record)
+        session = Session(record, await self._blobs.begin(record.id), begun=self._clock())
+        if not self._alone:
+            await self.remember(session)
         self._live[record.id] = session
         return session
+
+    async def remember(self, session: Session) -> None:
+        """Before it gets bytes that outlive a request: from now on a restart does not end the upload."""
+        if not session.known:
+            await self._metadata.begin_upload(session.record)
+            session.known = True
 
     async def begin_alone(self, repository: str, algorithm: str) -> Session:
         """A new upload that a single request brings: no row, since nobody else will ever ask for it. It is held."""
         record = UploadRecord(str(uuid4()), repository, algorithm)
-        return Session(record, await self._blobs.begin(record.id))
+        return Session(record, await self._blobs.begin(record.id), begun=self._clock())
 
     async def find(self, repository: str, identifier: str) -> Session:
         """An upload that goes on.
@@ -68,6 +81,10 @@ class Sessions:
                 hint="start the upload again",
             )
         return session
+
+    async def count(self) -> int:
+        """How many go on."""
+        return len(await self._metadata.uploads()) + sum(not each.known for each in self._live.values())
 
     async def finished(self, repository: str, identifier: str) -> Digest | None:
         """The digest of the blob that an upload became, if it did."""
@@ -131,22 +148,21 @@ class Sessions:
 
     async def _link(self, session: Session, digest: Digest) -> None:
         """The bytes are kept, now the row; and again, if the collector took the bytes in between."""
-        size, identifier = session.offset, session.record.id
+        size, record = session.offset, session.record
         while not await self._metadata.link_blob(
-            session.record.repository,
+            record.repository,
             digest,
             size,
             stored=lambda: self._blobs.stored(digest, size),
-            upload=identifier if identifier in self._live else None,
+            upload=record if record.id in self._live else None,
         ):
             await session.incoming.keep(digest)
 
     async def cancel(self, session: Session) -> None:
         """Throw away an upload that is held."""
-        known = session.record.id in self._live
         self._end(session)
         await session.incoming.discard()
-        if known:
+        if session.known:
             await self._metadata.forget_uploads([session.record.id])
 
     async def sweep(self, lifetime: float) -> int:
@@ -155,6 +171,7 @@ class Sessions:
         files = await self._blobs.incoming()
         stale = {name for name in await self._metadata.uploads_before(limit) if name not in files}
         stale |= {name for name, arrived in files.items() if arrived.touched < limit}
+        stale |= {name for name, each in self._live.items() if each.begun < limit and name not in files}
         stale = {name for name in stale if name not in self._live or not self._live[name].turn.locked()}
         for name in stale:
             session = self._live.get(name)
@@ -167,10 +184,17 @@ class Sessions:
             await self._current(session.record.id)  # another process may have finished it
         return len(stale)
 
+    async def close(self) -> None:
+        """See to it that those go on elsewhere that have begun here."""
+        for session in list(self._live.values()):
+            await self.remember(session)
+
     async def _current(self, identifier: str) -> Session | None:
         """An upload that goes on, as far as the database knows."""
-        record = await self._metadata.upload(identifier)
         session = self._live.get(identifier)
+        if session is not None and not session.known:
+            return session
+        record = await self._metadata.upload(identifier)
         if record is None or record.finished is not None:
             if session is not None and not session.turn.locked():
                 self._end(session)
@@ -179,7 +203,8 @@ class Sessions:
 
     async def _resumed(self, record: UploadRecord) -> Session:
         """An upload that another process began."""
-        session = Session(record, await self._blobs.resume(record.id))
+        session = Session(record, await self._blobs.resume(record.id), begun=self._clock())
+        session.known = True
         if record.id in self._live:
             return self._live[record.id]
         self._live[record.id] = session  # before the next wait, so that a second request finds this one

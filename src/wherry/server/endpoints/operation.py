@@ -42,7 +42,7 @@ class Operation:
 
         _ = request
         trouble = await self._trouble(registry)
-        uploads = len(await registry.metadata.uploads())
+        uploads = await registry.sessions.count()
         return Answer(200, [_TEXT], expose(self._traffic, open_uploads=uploads, ready=not trouble))
 
     async def show_description(self, registry: Registry, request: Request) -> Answer:

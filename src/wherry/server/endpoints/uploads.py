@@ -18,7 +18,7 @@ from wherry.oci.wire.ranges import Span, read_chunk_range, write_upload_range
 from wherry.server.answers import Answer, Headers, refusal
 from wherry.server.registry import Registry
 from wherry.server.request import Request
-from wherry.server.session import Session
+from wherry.server.session import LARGEST_END, Session
 
 __all__ = ["begin_upload", "cancel_upload", "continue_upload", "finish_upload", "show_upload"]
 
@@ -50,6 +50,7 @@ async def continue_upload(registry: Registry, request: Request) -> Answer:
     span = _span(request)
     try:
         async with registry.sessions.held(name, identifier) as session:
+            await registry.sessions.remember(session)
             async with _limited(registry, request, session):
                 await session.append(request, span)
             return Answer(202, _state(name, session))
@@ -66,6 +67,8 @@ async def finish_upload(registry: Registry, request: Request) -> Answer:
     span = _span(request)
     try:
         async with registry.sessions.held(name, identifier) as session:
+            if request.content_length is None or request.content_length > LARGEST_END:
+                await registry.sessions.remember(session)
             async with _limited(registry, request, session):
                 tail = await session.receive_last(request, span)
             await registry.sessions.finish(session, tail, digest)

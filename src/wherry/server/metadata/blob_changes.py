@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, select, update
+from sqlalchemy import bindparam, case, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from wherry.oci.digest import Digest
@@ -99,8 +99,16 @@ _USERS = Statement(
 )
 
 _BEGUN = Statement(insert(uploads), "id", "repository", "algorithm", "touched")
+_ended = insert(uploads)
 _FINISHED = Statement(
-    update(uploads).where(uploads.c.id == bindparam("upload")).values(finished=_digest, touched=bindparam("now"))
+    _ended.on_conflict_do_update(
+        index_elements=["id"], set_={"finished": _ended.excluded.finished, "touched": _ended.excluded.touched}
+    ),
+    "id",
+    "repository",
+    "algorithm",
+    "finished",
+    "touched",
 )
 _FORGET = Statement(delete(uploads).where(uploads.c.id == bindparam("upload")))
 
@@ -112,7 +120,7 @@ def link_blob(
     digest: Digest,
     size: int,
     *,
-    upload: str | None,
+    upload: UploadRecord | None,
     stored: Callable[[], bool],
 ) -> bool:
     """Record a blob whose bytes are stored, and give it to a repository; False if they were collected meanwhile.
@@ -125,7 +133,7 @@ def link_blob(
     (blob_id,) = _STORED.one(connection, digest=blob, size=size, stored=at.now)
     _link(connection, at, repository_row(connection, at, repository), blob_id, blob)
     if upload is not None:
-        _FINISHED.run(connection, upload=upload, blob=blob, now=at.now)
+        _FINISHED.run(connection, finished=blob, **_upload_row(at, upload))
     return True
 
 
@@ -166,7 +174,7 @@ def unlink_blob(connection: sqlite3.Connection, at: Moment, repository: str, dig
 
 def begin_upload(connection: sqlite3.Connection, at: Moment, record: UploadRecord) -> None:
     """Remember an upload."""
-    _BEGUN.run(connection, id=record.id, repository=record.repository, algorithm=record.algorithm, touched=at.now)
+    _BEGUN.run(connection, **_upload_row(at, record))
 
 
 def forget_uploads(connection: sqlite3.Connection, identifiers: Sequence[str]) -> None:
@@ -198,6 +206,10 @@ def refuse_if_needed(users: Sequence[tuple[bytes]], what: str) -> None:
             hint="delete what needs it first",
             status=405,
         )
+
+
+def _upload_row(at: Moment, record: UploadRecord) -> dict[str, object]:
+    return {"id": record.id, "repository": record.repository, "algorithm": record.algorithm, "touched": at.now}
 
 
 def _link(connection: sqlite3.Connection, at: Moment, repository_id: int, blob_id: int, blob: bytes) -> None:

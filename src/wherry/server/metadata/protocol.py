@@ -110,9 +110,15 @@ class Metadata(Protocol):
         """Manifests with this subject, the first pushed first, behind position `after`."""
 
     async def link_blob(
-        self, repository: str, digest: Digest, size: int, *, stored: Callable[[], bool], upload: str | None = None
+        self,
+        repository: str,
+        digest: Digest,
+        size: int,
+        *,
+        stored: Callable[[], bool],
+        upload: UploadRecord | None = None,
     ) -> bool:
-        """Give a blob, whose bytes are stored, to a repository; `upload` is the session that brought it.
+        """Give a blob, whose bytes are stored, to a repository; `upload` brought it, and is remembered as finished.
 
         `stored` is asked in the transaction whether the bytes are there. If not, the collector has taken them in the
         meantime: then nothing happens, and the answer is False.

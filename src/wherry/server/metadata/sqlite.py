@@ -101,7 +101,13 @@ class SQLiteMetadata:
         return [Referrer(position, descriptor) for position, descriptor in rows]
 
     async def link_blob(
-        self, repository: str, digest: Digest, size: int, *, stored: Callable[[], bool], upload: str | None = None
+        self,
+        repository: str,
+        digest: Digest,
+        size: int,
+        *,
+        stored: Callable[[], bool],
+        upload: UploadRecord | None = None,
     ) -> bool:
         at = self._now()
         return await self._writer.run(
