@@ -147,6 +147,25 @@ async def test_chunks_become_smaller_until_the_registry_takes_them(registry, ope
     assert sizes == [512_000, *[256_000] * 4]
 
 
+async def test_registry_that_takes_no_blob_so_large_is_not_sent_it_again_and_again(registry, opened):
+    sent = 0
+
+    def too_large(asked: Asked) -> Reply | None:
+        nonlocal sent
+        if asked.method not in {"PUT", "PATCH"}:
+            return None
+        size = int(asked.headers["content-length"])
+        sent += size
+        whole = int(asked.headers.get("content-range", f"0-{size - 1}").split("-")[1]) + 1
+        return Reply(413, {"Connection": "close"}, close=True) if whole > 600_000 else None
+
+    async with front(registry.address, early=too_large) as server:
+        with pytest.raises(PayloadTooLarge):
+            await opened(server.address).push(BLOB.descriptor, pieces(CONTENT, 70_000))
+        assert server.asked[-1].method == "DELETE"
+    assert sent == 2 * len(CONTENT)
+
+
 async def test_registry_that_takes_no_body_at_all_is_an_error(registry, opened):
     def too_large(asked: Asked) -> Reply | None:
         large = asked.method in {"PUT", "PATCH"} and asked.headers["content-length"] != "0"

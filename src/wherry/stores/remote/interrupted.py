@@ -143,13 +143,12 @@ def _locked(file: Path, *, create: bool) -> int | None:
     descriptor = os.open(file, flags, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_still_there = os.fstat(descriptor).st_ino == file.stat().st_ino  # else its owner has just dropped it
-    except (BlockingIOError, FileNotFoundError):
-        is_still_there = False
-    if not is_still_there:
+        is_ours = os.fstat(descriptor).st_ino == file.stat().st_ino  # else its owner has just dropped it
+    except OSError:  # somebody else has it, or has dropped it; or locks are not to be had here
+        is_ours = False
+    if not is_ours:
         os.close(descriptor)
-        return None
-    return descriptor
+    return descriptor if is_ours else None
 
 
 def _read(descriptor: int) -> _File | None:

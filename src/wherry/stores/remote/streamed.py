@@ -76,6 +76,8 @@ class Streamed:
         self._may_resume = True
         self._body = 0
         """Bytes of the body that is being sent, or was sent last."""
+        self._has_passed = False
+        """Whether a body of that size was taken: then a refusal is about the whole blob."""
 
     async def go(self) -> None:
         """Send it. An upload that fails is cancelled, or left to the next process if that can make something of it."""
@@ -129,6 +131,7 @@ class Streamed:
             start = supply.position
             self._body = min(chunk, size - start)
             await self._requests.append(self._upload, Part(supply, self._body), start)
+            self._has_passed = True
             if self._claim is not None:
                 self._claim.move(self._upload.location)
         await self._requests.close(self._upload, self._blob, b"")
@@ -150,7 +153,7 @@ class Streamed:
         if error.status in _NO_WHOLE_PUT and learnt.whole_put is not False and not self._chunked:
             learnt.whole_put = False
             return True
-        if error.status == _TOO_LARGE and self._body > _SMALLEST_CHUNK:
+        if error.status == _TOO_LARGE and self._body > _SMALLEST_CHUNK and not self._has_passed:
             learnt.refused(self._body)
             return self._chunk(self._blob.size) < self._body
         return False

@@ -9,8 +9,9 @@ import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import (
@@ -43,8 +44,7 @@ _LOST = Missing(BlobUploadUnknown, "the registry does not know this upload, or t
 _SIZE = re.compile(r"\d{1,12}", re.ASCII)
 
 
-@dataclass(slots=True)
-class Upload:
+class Upload(Struct):
     """An open upload: where it goes on, and how many bytes the registry wants in a chunk at least. `place` is for messages."""
 
     location: str

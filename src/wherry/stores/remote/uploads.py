@@ -107,6 +107,7 @@ class Uploads:
         return upload
 
     async def _push_large(self, blob: Descriptor, content: AsyncIterable[bytes], opened: Upload | None) -> None:
+        # Where there is one, the upload that a declined mount may have opened is left for the registry to forget.
         left = await left_over(self._interrupted, self._requests, self._reference, blob, content)
         start = 0 if left is None else left.arrived
         async with Supply(blob, content, self._reference.context, start) as supply:
