@@ -7,7 +7,7 @@ import pytest
 
 from wherry import __version__
 from wherry.cli.lazy import Place
-from wherry.cli.root import ALIASES, COMMANDS
+from wherry.cli.root import ALIASES, COMMANDS, SECTIONS
 
 
 async def test_help_lists_every_command(wherry) -> None:
@@ -15,6 +15,17 @@ async def test_help_lists_every_command(wherry) -> None:
     assert (done.code, done.err) == (0, "")
     for name, place in COMMANDS.items():
         assert any(line.split()[:1] in ([name], [f"{name},"]) and place.summary in line for line in done.lines)
+
+
+async def test_help_has_a_line_for_each_command_below_the_title_of_what_it_is_for(wherry) -> None:
+    lines = (await wherry("--help")).lines
+    for title, places in SECTIONS.items():
+        begin = lines.index(f"{title}:") + 1
+        section = lines[begin : lines.index("", begin)]
+        assert [line.split()[0].rstrip(",") for line in section] == [*places]
+    assert sorted(COMMANDS) == sorted(name for places in SECTIONS.values() for name in places)
+    starts = {line.index(place.summary) for line in lines for place in COMMANDS.values() if place.summary in line}
+    assert len(starts) == 1, "the summaries stand below each other in all sections"
 
 
 def test_help_imports_no_command() -> None:

@@ -3,7 +3,7 @@
 `wherry manifest inspect` must not pay for the server. So the one-line helps stand in a table, beside the places.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -37,13 +37,19 @@ class Place(Struct, frozen=True):
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by a table."""
+    """A group that knows its commands by a table. Its help lists them in `sections`, by title; by name where there are none."""
 
     def __init__(
-        self, *arguments: Any, places: Mapping[str, Place], aliases: Mapping[str, str] | None = None, **options: Any
+        self,
+        *arguments: Any,
+        places: Mapping[str, Place],
+        sections: Mapping[str, Collection[str]] | None = None,
+        aliases: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
         self.places = places
+        self.sections = sections or {"Commands": sorted(places)}
         self.aliases = aliases or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
@@ -54,8 +60,10 @@ class LazyGroup(click.Group):
         return None if place is None else place.load()
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
-        with formatter.section("Commands"):
-            formatter.write_dl([(self._spelled(name), self.places[name].summary) for name in sorted(self.places)])
+        width = max(len(self._spelled(name)) for name in self.places)  # the same in all sections
+        for title, names in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(self._spelled(name).ljust(width), self.places[name].summary) for name in names])
 
     def _spelled(self, name: str) -> str:
         return ", ".join([name, *(alias for alias, meant in self.aliases.items() if meant == name)])

@@ -10,27 +10,40 @@ from wherry.cli.failures import Manner, exit_code_of, guarded
 from wherry.cli.lazy import LazyGroup, Place
 from wherry.cli.options import exit_codes_option
 
-__all__ = ["ALIASES", "COMMANDS", "root", "run"]
+__all__ = ["ALIASES", "COMMANDS", "SECTIONS", "root", "run"]
 
-COMMANDS = {
-    "admin": Place("wherry.cli.admin:admin", "Look after a registry's folder: collect, check, repair."),
-    "check": Place("wherry.cli.check:check", "Verify everything that a reference leads to."),
-    "config": Place("wherry.cli.config:config", "Print the config of an image."),
-    "copy": Place("wherry.cli.copy:copy", "Copy an image, whole, from one place to another."),
-    "diff": Place("wherry.cli.diff:diff", "Compare what two references lead to."),
-    "digest": Place("wherry.cli.digest:digest", "Print the digest of what a reference leads to."),
-    "doctor": Place("wherry.cli.doctor:doctor", "Show the way to a registry, and what is wrong with it."),
-    "index": Place("wherry.cli.index:index", "Assemble an index in one step, and change one in place."),
-    "inspect": Place("wherry.cli.inspect:inspect", "Show what a reference leads to: platforms, sizes, digests."),
-    "login": Place("wherry.cli.login:login", "Log in to a registry, and keep the credential."),
-    "logout": Place("wherry.cli.logout:logout", "Forget the credential for a registry."),
-    "ls": Place("wherry.cli.ls:ls", "List the repositories of a registry, or the tags of a repository."),
-    "manifest": Place("wherry.cli.manifest:manifest", "Assemble multi-platform images, as `docker manifest` does."),
-    "ratelimit": Place("wherry.cli.ratelimit:ratelimit", "Show how many pulls a registry still allows."),
-    "rm": Place("wherry.cli.rm:rm", "Delete a tag, or a manifest with all its tags."),
-    "serve": Place("wherry.cli.serve:serve", "Run a registry.", extra="server"),
-    "tag": Place("wherry.cli.tag:tag", "Put more tags on an image that is there."),
+SECTIONS = {
+    "Images": {
+        "inspect": Place("wherry.cli.inspect:inspect", "Show what a reference leads to: platforms, sizes, digests."),
+        "ls": Place("wherry.cli.ls:ls", "List the repositories of a registry, or the tags of a repository."),
+        "digest": Place("wherry.cli.digest:digest", "Print the digest of what a reference leads to."),
+        "config": Place("wherry.cli.config:config", "Print the config of an image."),
+        "diff": Place("wherry.cli.diff:diff", "Compare what two references lead to."),
+        "check": Place("wherry.cli.check:check", "Verify everything that a reference leads to."),
+        "tag": Place("wherry.cli.tag:tag", "Put more tags on an image that is there."),
+        "rm": Place("wherry.cli.rm:rm", "Delete a tag, or a manifest with all its tags."),
+    },
+    "Copying": {
+        "copy": Place("wherry.cli.copy:copy", "Copy an image, whole, from one place to another."),
+    },
+    "Indexes, and docker manifest": {
+        "index": Place("wherry.cli.index:index", "Assemble an index in one step, and change one in place."),
+        "manifest": Place("wherry.cli.manifest:manifest", "Assemble multi-platform images, as `docker manifest` does."),
+    },
+    "Registries": {
+        "login": Place("wherry.cli.login:login", "Log in to a registry, and keep the credential."),
+        "logout": Place("wherry.cli.logout:logout", "Forget the credential for a registry."),
+        "doctor": Place("wherry.cli.doctor:doctor", "Show the way to a registry, and what is wrong with it."),
+        "ratelimit": Place("wherry.cli.ratelimit:ratelimit", "Show how many pulls a registry still allows."),
+    },
+    "Serving": {
+        "serve": Place("wherry.cli.serve:serve", "Run a registry.", extra="server"),
+        "admin": Place("wherry.cli.admin:admin", "Look after a registry's folder: collect, check, repair."),
+    },
 }
+"""As `wherry --help` shows them: what belongs together, the most asked for first."""
+
+COMMANDS = {name: place for section in SECTIONS.values() for name, place in section.items()}
 
 ALIASES = {"cp": "copy"}
 
@@ -41,6 +54,7 @@ COMPLETION = "_WHERRY_COMPLETE"
 @click.group(
     cls=LazyGroup,
     places=COMMANDS,
+    sections=SECTIONS,
     aliases=ALIASES,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Every command explains itself with --help. Exit codes: docs/exit-codes.md.",
