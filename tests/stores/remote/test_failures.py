@@ -1,15 +1,18 @@
 """Each way not to be answered, provoked for real: the class that is raised, and the one line that it says."""
 
 import asyncio
+import socket
+from contextlib import ExitStack
 
 import pytest
 
 from tests.peers import free_port
 from tests.stores.remote.conftest import Certified
-from tests.stores.remote.stub import front, json_reply, listening, refused, stub
+from tests.stores.remote.stub import Asked, Reply, front, json_reply, listening, refused, stub
 from wherry.oci.errors import ConnectionFailed, PlainHTTP, RegistryError, TimedOut, TLSFailed, Unreachable
 from wherry.oci.reference import Tag
 from wherry.stores.remote import Client
+from wherry.stores.remote.retrying import Patience
 from wherry.stores.remote.transport import Transport
 
 
@@ -82,6 +85,36 @@ async def test_server_that_hangs_up_is_told_from_one_that_is_silent():
         error = await _failure(address)
         assert isinstance(error, TimedOut)
         assert "silent for 2 s" in str(error)
+
+
+async def test_silence_is_told_as_silence_whatever_was_asked(opened):
+    """HEAD has another limit than the rest, which pyreqwest tells as a connection that could not be made."""
+
+    async def never(asked: Asked) -> Reply:
+        if "/manifests/" in asked.path:
+            await asyncio.Event().wait()
+        return Reply()
+
+    async with stub(never) as server:
+        repository = opened(server.address, silence=0.2, connect_timeout=7, patience=Patience(tries=1))
+        for asked in (repository.resolve, repository.manifest):
+            with pytest.raises(TimedOut, match=r"silent for 0\.2 s"):
+                await asked(Tag("v1"))
+
+
+async def test_connection_that_is_never_made_is_told_from_silence():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        with ExitStack() as waiting:
+            for _ in range(4):
+                one = waiting.enter_context(socket.socket())
+                one.setblocking(False)
+                one.connect_ex(("127.0.0.1", port))
+            transport = Transport(connect_timeout=0.2, silence=5)
+            for method in ("HEAD", "GET"):
+                with pytest.raises(TimedOut, match=r"no connection within 0\.2 s"):
+                    await transport.send(method, f"http://127.0.0.1:{port}/", {}, None, place="r.example", verify=True)
+            await transport.close()
 
 
 async def test_handshake_that_is_never_answered_times_out():

@@ -32,7 +32,7 @@ from wherry.stores.remote.arrival import arrive
 from wherry.stores.remote.authorisation import Authoriser
 from wherry.stores.remote.credentials import Credential, Credentials
 from wherry.stores.remote.denials import denial
-from wherry.stores.remote.failures import ClosedEarly
+from wherry.stores.remote.failures import ClosedEarly, placed
 from wherry.stores.remote.hosts import Host, Hosts, NoHosts
 from wherry.stores.remote.learnt import Learnt
 from wherry.stores.remote.outgoing import Outgoing
@@ -138,7 +138,7 @@ class Direct:
             except (RegistryError, Unreachable) as error:
                 self.pace.hold(error)
                 if isinstance(error, Unreachable) and self.outgoing.way is not None:
-                    error.message = _placed(error.message, self.registry, request.place)
+                    error.message = placed(error.message, self.registry, request.place)
                 is_head = request.method == "HEAD" and isinstance(error, Unavailable)  # who asks tries GET instead
                 if not request.patient or request.is_streamed or is_head or not self.is_worth_another_try(error):
                     raise
@@ -293,10 +293,3 @@ class _Opened:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._answer.close()
-
-
-def _placed(message: str, registry: str, place: str) -> str:
-    """Words about a registry as words about what was asked of it."""
-    if place in message:
-        return message
-    return place + message.removeprefix(registry) if message.startswith(f"{registry}: ") else f"{place}: {message}"

@@ -21,6 +21,7 @@ __all__ = [
     "Unresolved",
     "Unwelcome",
     "broken_off",
+    "placed",
     "unreachable",
     "unusable",
 ]
@@ -78,13 +79,13 @@ _TRUST = (
 )
 
 
-def unreachable(error: BaseException, place: str, seconds: float) -> Unreachable:
-    """The error to raise when a request got no answer; `seconds` is how long was waited if it timed out."""
-    if isinstance(error, ConnectTimeoutError):
-        return TimedOut(f"{place}: no connection within {seconds:g} s", registry=place)
-    if isinstance(error, TimeoutError):
-        return TimedOut(f"{place}: silent for {seconds:g} s", registry=place)
+def unreachable(error: BaseException, place: str, *, connecting: float, silence: float) -> Unreachable:
+    """The error to raise when a request got no answer. The seconds are how long a connection, and an answer, was waited for."""
     causes = _causes(error)
+    if isinstance(error, ConnectTimeoutError) and "(Connect)" in causes:  # else it is the limit for the whole request
+        return TimedOut(f"{place}: no connection within {connecting:g} s", registry=place)
+    if isinstance(error, TimeoutError):
+        return TimedOut(f"{place}: silent for {silence:g} s", registry=place)
     if "dns error" in causes:
         return Unresolved(
             f"{place}: the host name does not resolve", registry=place, hint="check how the registry's name is spelled"
@@ -149,6 +150,13 @@ def broken_off(error: BaseException, place: str) -> ConnectionFailed:
     if "end of file before message length" in causes or "unexpected EOF" in causes:
         return ConnectionFailed(f"{place}: the answer broke off in the middle", registry=place)
     return ConnectionFailed(f"{place}: the connection broke: {last or error}", registry=place)
+
+
+def placed(message: str, registry: str, place: str) -> str:
+    """Words about a registry as words about what was asked of it."""
+    if place in message:
+        return message
+    return place + message.removeprefix(registry) if message.startswith(f"{registry}: ") else f"{place}: {message}"
 
 
 def _untrusted(causes: str, place: str) -> TLSFailed:

@@ -12,9 +12,10 @@ from datetime import timedelta
 from typing import Protocol
 
 from pyreqwest.client import Client as Pool
-from pyreqwest.exceptions import ConnectTimeoutError, PyreqwestError
+from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.request import RequestBuilder
 
+from wherry.oci.errors import Unreachable
 from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.bucket import Bucket
 from wherry.stores.remote.cancels import cancels, heed
@@ -85,20 +86,22 @@ class Line:
             async with patience:
                 return await self._answered(builder, url)
         except TimeoutError as error:
-            raise unreachable(error, self._via, self._limits.silence) from error
+            raise self._unreachable(error) from error
 
     async def _answered(self, builder: RequestBuilder, url: str) -> Answer:
         request, limits, before = builder.build_streamed(), self._limits, cancels()
         try:
             response = await request.__aenter__()
         except PyreqwestError as error:  # its timeouts are TimeoutErrors too
-            seconds = limits.connecting if isinstance(error, ConnectTimeoutError) else limits.silence
-            raise unreachable(error, self._via, seconds) from error
+            raise self._unreachable(error) from error
         answer = Answer(request, url, response, self._place, limits.silence, limits.read)
         if cancels() > before:
             await answer.close()
             heed(before)
         return answer
+
+    def _unreachable(self, error: BaseException) -> Unreachable:
+        return unreachable(error, self._via, connecting=self._limits.connecting, silence=self._limits.silence)
 
 
 def let_go() -> None:

@@ -1,11 +1,14 @@
 """Scopes: what a token allows, `type:name:actions`. Spec: distribution's token scope documentation."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Self
 
 from msgspec import Struct
 
 __all__ = ["CATALOGUE", "NOTHING", "Scopes", "delete_scope", "pull", "push"]
+
+_KEPT = 256  # of a thousand requests, most are for the same few repositories
 
 
 class Scopes(Struct, frozen=True):
@@ -49,11 +52,13 @@ NOTHING = Scopes()
 CATALOGUE = Scopes.of([("registry:catalog", "*")])
 
 
+@lru_cache(_KEPT)
 def pull(repository: str) -> Scopes:
     """To read a repository."""
     return Scopes.of([(f"repository:{repository}", "pull")])
 
 
+@lru_cache(_KEPT)
 def push(repository: str) -> Scopes:
     """To write to a repository, and read what is there."""
     return Scopes.of([(f"repository:{repository}", "pull,push")])
