@@ -161,6 +161,15 @@ async def test_content_that_is_missing_is_a_problem_and_the_rest_is_printed(wher
     assert f"+ {TWO.descriptor.digest}  {size(TWO.descriptor.size)}" in done.lines
 
 
+async def test_registry_that_gives_something_no_more_is_trouble(wherry, registry, pushed, place) -> None:
+    await pushed(NEW, "team/app:2")
+    refused = Fault(lambda asked: "/blobs/" in asked.target, answered(403), FOREVER)
+    async with proxy(registry.address, refused) as between:
+        done = await wherry("diff", f"{place}:old", f"{between.address}/team/app:2")
+        assert (done.code, done.out) == (2, b"")
+        assert "-> 403" in done.err
+
+
 async def test_what_others_wrote_cannot_steer_the_terminal(wherry, place) -> None:
     evil = an_image(labels={"a\x1b[2J": "\x1b]0;x\x07", "long": "x" * 5000}, annotations={"\x1b": "\r"})
     await put(evil, Layout(Path(place.removeprefix("oci:"))), "evil")

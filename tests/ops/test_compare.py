@@ -244,6 +244,15 @@ async def test_layer_with_the_same_diff_id_is_the_same_inside() -> None:
     assert (await differences(a, fewer)).layers.repacked == ()
 
 
+async def test_image_that_was_compressed_anew_has_the_same_config_and_layers_that_are_the_same_inside() -> None:
+    packed, repacked = a_blob(b"packed"), a_blob(b"repacked")
+    config = a_blob(json.dumps({"rootfs": {"diff_ids": [str(Digest.of(b"files"))]}}).encode(), OCI_CONFIG)
+    found = await differences(image_of(config, packed), image_of(config, repacked))
+    assert found.layers.repacked == ((packed.descriptor.digest, repacked.descriptor.digest),)
+    assert (found.config, found.problems) == ((), ())
+    assert found.pull == (Tally(1, 8), Tally(1, 6))
+
+
 @pytest.mark.parametrize("content", [b"not json", b"[]", b"\xff"], ids=["text", "list", "bytes"])
 async def test_config_that_cannot_be_read_is_a_problem_and_layers_are_compared(content) -> None:
     a, b = image_with({}, BASE, ONE), image_with(content, BASE)

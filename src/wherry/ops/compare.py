@@ -222,7 +222,7 @@ async def _compare_images(one: Side, a: Manifest, other: Side, b: Manifest) -> C
         stacks = await both(one.layers(a), other.layers(b))
         layers = compare_layers(*stacks)
         pull = _missing(*await both(one.blobs(a), other.blobs(b)))
-        if configs and configs[0].digest != configs[1].digest:
+        if configs and (configs[0].digest != configs[1].digest or layers.differ):  # they have the layers' diff IDs
             documents = await both(one.config(configs[0]), other.config(configs[1]))
             layers = compare_layers(*stacks, (_diff_ids(documents[0]), _diff_ids(documents[1])))
     except OBSTACLES as error:
