@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
+from threading import Lock
 from typing import Self
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from wherry.server.points import Point, Reached, pass_by
 
 __all__ = ["FileBlobs"]
 
+_FOLDERS = 256  # of each algorithm: to make one with its first blob would cost two flushes more for each
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux alone has it
 
 
@@ -37,7 +39,8 @@ class FileBlobs:
         self._aside = folder / "aside"
         self._damaged = folder / "damaged"
         self._disk = disk
-        self._flushed: set[Path] = set()  # folders that are known to be on the disk
+        self._making = Lock()
+        self._made: set[str] = set()  # algorithms whose folders are known to be on the disk
 
     @classmethod
     def open(cls, folder: Path, *, durable: bool, reached: Reached = pass_by) -> Self:
@@ -137,7 +140,7 @@ class FileBlobs:
     def _keep_file(self, descriptor: int, path: Path, size: int, digest: Digest) -> None:
         """Make an incoming file the blob of that digest. Blocks."""
         target = Path(self._name(digest))
-        self._make_folder(target.parent)
+        self._make_folders(digest.algorithm)
         if size_of(target) != size:  # else it is there, whole: nothing to write
             if not path.exists():
                 _copy(descriptor, path)  # it was the blob already, and was collected before anybody knew of it
@@ -162,7 +165,7 @@ class FileBlobs:
     def _keep_content(self, digest: Digest, content: bytes) -> None:
         kept = Path(self._name(digest))
         if size_of(kept) == len(content):
-            self._make_folder(kept.parent)
+            self._make_folders(digest.algorithm)
             self._disk.flush_folder(kept.parent)
             self._disk.reached(Point.BLOB_KEPT)
             return
@@ -176,14 +179,17 @@ class FileBlobs:
             os.close(descriptor)
             path.unlink(missing_ok=True)
 
-    def _make_folder(self, folder: Path) -> None:
-        """Make a blob's folder, and see to it that it survives, whoever made it."""
-        if folder in self._flushed:
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        self._disk.flush_folder(folder.parent)
-        self._disk.flush_folder(self._kept)
-        self._flushed.add(folder)
+    def _make_folders(self, algorithm: str) -> None:
+        """Make the folders of an algorithm, all at once, and see to it that they survive, whoever made them. Blocks."""
+        with self._making:
+            if algorithm in self._made:
+                return
+            folder = self._kept / algorithm
+            for first in range(_FOLDERS):
+                (folder / f"{first:02x}").mkdir(parents=True, exist_ok=True)
+            self._disk.flush_folder(folder)
+            self._disk.flush_folder(self._kept)
+            self._made.add(algorithm)
 
     def _name(self, digest: Digest) -> str:
         """Where a blob is kept: a string, since making a `Path` would take longer than finding the file."""
