@@ -76,7 +76,7 @@ def _zot_command(program: Program, folder: Path, port: int) -> list[str]:
 
 
 _PEERS: tuple[tuple[str, str, Callable[[Program, Path, int], list[str]]], ...] = (
-    ("registry", "fsync of the blob", _distribution_command),
+    ("registry", "fsync of the blob and its links, not of the blob's folder", _distribution_command),
     ("docker-registry", "fsync of the blob", _distribution_command),
     ("zot", "`commit`: fsync of the blob", _zot_command),
 )
