@@ -70,6 +70,17 @@ async def test_bytes_of_a_patch_outlive_a_server_that_is_killed(server, tmp_path
     await after.registry.close()
 
 
+async def test_bytes_of_a_put_that_broke_off_outlive_a_server_that_is_killed(server, tmp_path):
+    location = await server.begin()
+    put = f"{location}?digest={digest_of(CONTENT)}"
+    answer = await server.ask("PUT", put, CONTENT[:1000], [("Content-Length", str(len(CONTENT)))])
+    assert answer.codes == ["SIZE_INVALID"]
+    after = Server(tmp_path)
+    assert (await after.ask("GET", location)).header("range") == "0-999"
+    assert (await after.ask("PUT", put, CONTENT[1000:])).status == 201
+    await after.registry.close()
+
+
 async def test_an_upload_without_bytes_outlives_a_server_that_is_stopped(server):
     location = await server.begin()
     await server.restart()

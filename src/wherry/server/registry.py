@@ -64,6 +64,8 @@ class Registry:
 
     async def close(self) -> None:
         """Finish what was begun, and let go of the folder."""
-        await self.sessions.close()
-        await self.blobs.close()
-        await self.metadata.close()
+        try:
+            await self.sessions.close()
+        finally:
+            await self.blobs.close()
+            await self.metadata.close()

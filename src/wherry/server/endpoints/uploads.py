@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 
 from wherry.oci.digest import ALGORITHMS, Digest
 from wherry.oci.errors import (
+    BlobUploadInvalid,
     BlobUploadUnknown,
     DigestInvalid,
     PayloadTooLarge,
     RangeInvalid,
+    SizeInvalid,
     UnsupportedAlgorithm,
 )
 from wherry.oci.reference import check_name
@@ -69,8 +71,12 @@ async def finish_upload(registry: Registry, request: Request) -> Answer:
         async with registry.sessions.held(name, identifier) as session:
             if request.content_length is None or request.content_length > LARGEST_END:
                 await registry.sessions.remember(session)
-            async with _limited(registry, request, session):
-                tail = await session.receive_last(request, span)
+            try:
+                async with _limited(registry, request, session):
+                    tail = await session.receive_last(request, span)
+            except (SizeInvalid, BlobUploadInvalid):  # it broke off: with what came the client may go on
+                await registry.sessions.remember(session)
+                raise
             await registry.sessions.finish(session, tail, digest)
     except BlobUploadUnknown:
         # A client that did not hear the answer asks again (and again has the right to hear it).
