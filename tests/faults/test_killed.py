@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -168,5 +168,42 @@ async def test_registry_that_loses_uploads_which_broke_off_gets_a_new_one(debian
         front.asked.clear()
         await copied(surroundings, source, place)
         assert await is_whole(debian_registry)
-    assert [asked.method for asked in front.asked if "/uploads/" in asked.path][:3] == ["GET", "POST", "PUT"]
+    assert [asked.method for asked in front.asked if "/uploads/" in asked.path].count("GET") == 1
+    assert sent(front) == [("PUT", BLOB_SIZE)]
     assert noted(tmp_path) == []
+
+
+async def test_download_into_a_layout_goes_on_behind_what_is_there(registry, surroundings, tmp_path):
+    async with Client() as client:
+        await put(IMAGE, client.repository(Reference.parse_repository(f"{registry.address}/from/app")), "v1")
+    layout, over = tmp_path / "layout", asyncio.Event()
+
+    async def half(running: Proxy, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer = await running.passed_on(asked)
+        writer.write(answer[: len(answer) - BLOB_SIZE + HALF])
+        await writer.drain()
+        await reader.read()  # until whoever asked is no more
+        over.set()
+
+    def part() -> int:
+        return max((each.stat().st_size for each in layout.glob(".wherry-part-*")), default=0)
+
+    def blob_get(asked: Asked) -> bool:
+        return asked.method == "GET" and DIGEST in asked.path
+
+    async with proxy(registry.address, Fault(blob_get, half)) as front:
+        places = f"{front.address}/from/app:v1", f"oci:{layout}"
+        async with wherry(surroundings, "copy", "-q", *places) as process:
+            async with asyncio.timeout(20):
+                while not part():
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(process.wait(), 0.01)
+            process.kill()
+            await process.wait()
+            await over.wait()
+        written = part()
+        front.asked.clear()
+        await copied(surroundings, *places)
+    assert 0 < written <= HALF
+    assert [asked.headers.get("range") for asked in front.asked if DIGEST in asked.path] == [f"bytes={written}-"]
+    assert await read(Layout(layout).fetch(BIG.descriptor)) == BIG.content

@@ -7,6 +7,7 @@ which a name appears or goes; it is held for microseconds, never while content s
 
 import errno
 import fcntl
+import hashlib
 import os
 import re
 import threading
@@ -26,6 +27,9 @@ PATIENCE = 30.0
 _INTERVAL = 0.01
 _OURS = re.compile(rf"{re.escape(PREFIX)}[0-9a-f]{{16}}")
 """Names of files that are being written. Archives are in folders where other things are: only what is surely ours is swept."""
+_PART = re.compile(rf"{re.escape(PREFIX)}part-[0-9a-f]{{32}}")
+"""Names of parts, which stay for a day for somebody to go on with."""
+_DAY = 86_400.0  # seconds
 _PIECE = 1024 * 1024
 _CANNOT_SHARE = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF}
 
@@ -50,14 +54,26 @@ class DurableFile:
 
     Its methods may block, and are meant for threads. But a thread cannot be cancelled: so `abandon` may be called at any
     moment, from anywhere, and never waits. What is going on then is let finish, and cleans up when it is done.
+
+    With `part_of`, what a writer who is no more has left of the same is taken over, if nobody else has done so; see `part`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, part_of: str | None = None) -> None:
         self._folder = folder
         self._path = folder / f"{PREFIX}{os.urandom(8).hex()}"
+        self._part = None
+        if part_of is not None:
+            self._part = folder / f"{PREFIX}part-{hashlib.sha256(part_of.encode()).hexdigest()[:32]}"
         self._file: BinaryIO | None = None
         self._busy = threading.Lock()
         self._abandoned = False
+        self._left = False
+
+    @property
+    def part(self) -> int:
+        """The bytes that are there already, from the first on. `write` goes on behind them."""
+        with self._turn():
+            return self._opened().seek(0, os.SEEK_END)
 
     def write(self, *pieces: bytes) -> None:
         with self._turn():
@@ -96,9 +112,10 @@ class DurableFile:
             return os.pread(self._opened().fileno(), size, position)
 
     def truncate(self, size: int) -> None:
-        """Drop what was written behind this byte."""
+        """Drop what was written behind this byte; `write` goes on there."""
         with self._turn():
-            os.ftruncate(self._opened().fileno(), size)
+            self._opened().truncate(size)
+            self._opened().seek(size)
 
     def commit(self, target: Path, *, still: Callable[[], bool] | None = None, mode: int | None = None) -> bool:
         """Make everything durable under this name, in place of what had it; not if `still` then says no.
@@ -128,6 +145,11 @@ class DurableFile:
             finally:
                 self._busy.release()
 
+    def leave(self) -> None:
+        """End as `abandon` does, but leave a part to whoever comes next."""
+        self._left = self._path == self._part
+        self.abandon()
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
         try:
@@ -145,13 +167,18 @@ class DurableFile:
     def _opened(self) -> BinaryIO:
         if self._file is None:
             with locked(self._folder):
+                self._file = None if self._part is None else _taken_over(self._part)
+                if self._part is not None and self._file is not None:
+                    self._path = self._part
+                    return self._file
                 self._file = self._path.open("x+b")
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return self._file
 
     def _discard(self) -> None:
         if self._file is not None and not self._file.closed:
-            self._path.unlink(missing_ok=True)
+            if not self._left:
+                self._path.unlink(missing_ok=True)
             with suppress(OSError):  # what was not written yet need not fit on the disk: nobody wants it
                 self._file.close()
 
@@ -170,11 +197,30 @@ def sweep(folder: Path) -> None:
     """Remove what writers left in a folder who are no more."""
     with locked(folder):
         for path in folder.glob(f"{PREFIX}*"):
-            if not _OURS.fullmatch(path.name):
+            if not (_OURS.fullmatch(path.name) or _PART.fullmatch(path.name)):
                 continue
             with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+                if _PART.fullmatch(path.name) and path.stat().st_mtime > time.time() - _DAY:
+                    continue
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
+
+
+def _taken_over(part: Path) -> BinaryIO | None:
+    """Open a part, which need not be there; None if somebody else has it. Asked by who has the folder's lock."""
+    try:
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError:  # whatever it is that has the name: another one does as well, or shows what is wrong
+        return None
+    file = os.fdopen(descriptor, "r+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_part = os.fstat(descriptor).st_ino == part.stat().st_ino  # else its writer has just dropped or renamed it
+    except (BlockingIOError, FileNotFoundError):
+        is_part = False
+    if not is_part:
+        file.close()
+    return file if is_part else None
 
 
 def _lock(descriptor: int, folder: Path) -> None:

@@ -10,18 +10,24 @@ Spec: image-spec 1.1, image-layout.md.
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
+from wherry.oci.errors import ContentMismatch
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 from wherry.stores._durable import DurableFile
-from wherry.stores._folder import Folder
+from wherry.stores._folder import PIECE, Folder
 from wherry.stores._gathered import gathered
+from wherry.stores.rewinding import Rewindable, is_worth_keeping
 from wherry.stores.verify import Check
 
-__all__ = ["Layout"]
+__all__ = ["NOTEWORTHY", "Layout"]
+
+NOTEWORTHY = 4 * 1024 * 1024
+"""Bytes of a blob from which on a part that was cut short is kept for the next writer, for a day."""
 
 
 class Layout:
@@ -75,15 +81,39 @@ class Layout:
         if await self.exists(blob):
             return
         await asyncio.to_thread(self._folder.create, blob.digest.algorithm)
-        check = Check(blob, str(self))
-        file = DurableFile(self.path)
+        again = content if blob.size >= NOTEWORTHY and isinstance(content, Rewindable) else None
+        file = DurableFile(self.path, part_of=None if again is None else str(blob.digest))
         try:
-            async for pieces in gathered(content):
-                await asyncio.to_thread(_write, file, check, pieces)
-            check.finish()
-            await asyncio.to_thread(file.commit, self._folder.path_of(blob.digest))
+            if again is None:
+                await self._write(blob, content, Check(blob, str(self)), file)
+            else:
+                await self._go_on(blob, again, file)
+        except BaseException as error:
+            if again is not None and is_worth_keeping(error):
+                file.leave()
+            raise
         finally:
             file.abandon()
+
+    async def _go_on(self, blob: Descriptor, content: Rewindable, file: DurableFile) -> None:
+        """Write a large blob, behind what a writer who is no more has left of it: that is hashed, and not fetched again."""
+        check = Check(blob, str(self))
+        start = await asyncio.to_thread(_seen, file, check, blob.size)
+        try:
+            async with aclosing(content.from_byte(start)) as rest:
+                await self._write(blob, rest, check, file)
+        except ContentMismatch:
+            if not start:
+                raise
+            await asyncio.to_thread(file.truncate, 0)  # what was left was not the blob's beginning
+            async with aclosing(content.from_byte(0)) as whole:
+                await self._write(blob, whole, Check(blob, str(self)), file)
+
+    async def _write(self, blob: Descriptor, content: AsyncIterable[bytes], check: Check, file: DurableFile) -> None:
+        async for pieces in gathered(content):
+            await asyncio.to_thread(_write, file, check, pieces)
+        check.finish()
+        await asyncio.to_thread(file.commit, self._folder.path_of(blob.digest))
 
     async def push_manifest(self, manifest: Manifest, *tags: Tag) -> None:
         await asyncio.to_thread(self._folder.push_manifest, manifest, tags)
@@ -102,3 +132,14 @@ def _write(file: DurableFile, check: Check, pieces: list[bytes]) -> None:
     for piece in pieces:
         check.see(piece)
     file.write(*pieces)
+
+
+def _seen(file: DurableFile, check: Check, size: int) -> int:
+    """Hash what is there of a blob, which has `size` bytes in all; returns how much that is."""
+    part = file.part
+    if part > size:
+        file.truncate(0)
+        return 0
+    for position in range(0, part, PIECE):
+        check.see(file.read_at(position, min(PIECE, part - position)))
+    return part

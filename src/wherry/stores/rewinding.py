@@ -1,9 +1,12 @@
 """Content that can be had again: what lets a push that broke off in the middle go on where it was."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Rewindable"]
+from wherry.oci.errors import TooManyRequests, Unavailable, Unreachable
+
+__all__ = ["Rewindable", "is_worth_keeping"]
 
 
 @runtime_checkable
@@ -12,3 +15,8 @@ class Rewindable(Protocol):
 
     def from_byte(self, offset: int) -> AsyncGenerator[bytes, None]:
         """The same bytes once more, from `offset` on. Whoever asks closes what was asked for before."""
+
+
+def is_worth_keeping(error: BaseException) -> bool:
+    """Whether the next process may finish what failed so: what has arrived is good, as far as anybody knows."""
+    return isinstance(error, asyncio.CancelledError | KeyboardInterrupt | Unreachable | Unavailable | TooManyRequests)

@@ -8,7 +8,6 @@ Of what was resumed only the registry sees the whole: it compares the digest whe
 Then what it said of the upload was not true, or the first part had come from elsewhere, and all is sent once more.
 """
 
-import asyncio
 from collections.abc import AsyncIterable
 
 from msgspec import Struct
@@ -19,8 +18,6 @@ from wherry.oci.errors import (
     DigestMismatch,
     RangeInvalid,
     RegistryError,
-    TooManyRequests,
-    Unavailable,
     Unreachable,
     WherryError,
 )
@@ -30,7 +27,7 @@ from wherry.stores.remote.retrying import Trying
 from wherry.stores.remote.session import Session
 from wherry.stores.remote.supply import Part, Supply
 from wherry.stores.remote.upload import Upload, UploadRequests
-from wherry.stores.rewinding import Rewindable
+from wherry.stores.rewinding import Rewindable, is_worth_keeping
 
 __all__ = ["CHUNK", "LeftOver", "Streamed", "is_worth_going_on", "left_over"]
 
@@ -84,7 +81,7 @@ class Streamed:
         try:
             await self._go()
         except BaseException as error:
-            if self._claim is not None and self._supply.position > 0 and _may_go_well(error):
+            if self._claim is not None and self._supply.position > 0 and is_worth_keeping(error):
                 self._claim.leave()
             else:
                 self._drop_claim()
@@ -233,8 +230,3 @@ def is_worth_going_on(session: Session, error: RegistryError | Unreachable) -> b
     """Whether an upload that has failed is to be gone on with, or begun anew."""
     is_lost = isinstance(error, BlobUploadUnknown | RangeInvalid)
     return is_lost or session.direct.is_worth_another_try(error)
-
-
-def _may_go_well(error: BaseException) -> bool:
-    """Whether the next process may finish what failed so."""
-    return isinstance(error, asyncio.CancelledError | KeyboardInterrupt | Unreachable | Unavailable | TooManyRequests)
