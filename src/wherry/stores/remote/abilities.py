@@ -6,13 +6,13 @@ from wherry.oci.document import NotJSON, decode, list_at
 from wherry.oci.errors import NotFound, TooManyRequests, Unsupported, WherryError
 from wherry.oci.reference import Reference, Tag
 from wherry.oci.wire.limits import RateLimit
+from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.direct import Direct
 from wherry.stores.remote.finding import Finding
 from wherry.stores.remote.hosts import API, Endpoint
 from wherry.stores.remote.routed import at
 from wherry.stores.remote.scopes import CATALOGUE, pull
 from wherry.stores.remote.session import Request
-from wherry.stores.remote.transport import Answer
 
 __all__ = ["abilities", "catalogue", "uploads"]
 

@@ -6,10 +6,11 @@ where authorisation is asked for. Spec: distribution-spec 1.1, "Determining Supp
 
 from wherry.oci.errors import PlainHTTP, TimedOut, TLSFailed, Unreachable
 from wherry.oci.wire.challenge import Challenge, read_challenges
+from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.failures import ClosedEarly, NotHTTP, NotTLS, Refused
 from wherry.stores.remote.hosts import Host
 from wherry.stores.remote.reach import Policy, Way
-from wherry.stores.remote.transport import Answer, Transport
+from wherry.stores.remote.transport import Transport
 from wherry.stores.remote.trust import SYSTEM
 
 __all__ = ["arrive"]

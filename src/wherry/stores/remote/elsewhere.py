@@ -11,11 +11,11 @@ from pyreqwest.http import Url
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import BlobUnknown, UnexpectedResponse, WherryError
+from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.direct import Direct
 from wherry.stores.remote.download import body_of
 from wherry.stores.remote.retrying import Trying, is_worth_another_try
 from wherry.stores.remote.session import exchange_of
-from wherry.stores.remote.transport import Answer
 from wherry.stores.verify import verified
 
 __all__ = ["follow"]

@@ -16,9 +16,9 @@ from pyreqwest.http import Url
 from wherry.oci.document import NotJSON, decode
 from wherry.oci.errors import InvalidDescriptor, RegistryError, UnexpectedResponse
 from wherry.oci.wire.link import next_link
+from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.refusals import is_page, page
 from wherry.stores.remote.session import Request, Session, exchange_of
-from wherry.stores.remote.transport import Answer
 
 __all__ = ["bad_list", "pages", "texts"]
 

@@ -27,11 +27,11 @@ from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import ACCEPTED_MANIFESTS
 from wherry.oci.reference import Reference, Tag
 from wherry.oci.wire.conditions import HONOURED, Condition
+from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.promises import descriptor_in, keeps, promised
 from wherry.stores.remote.refusals import Missing, is_page, page
 from wherry.stores.remote.scopes import delete_scope, pull, push
 from wherry.stores.remote.session import Request, Session, exchange_of
-from wherry.stores.remote.transport import Answer
 
 __all__ = ["LARGEST_READ", "Manifests", "Swap"]
 

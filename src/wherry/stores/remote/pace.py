@@ -7,8 +7,8 @@ allows one more. So a long mirroring slows down before the wall and does not run
 
 from wherry.oci.errors import WherryError
 from wherry.oci.wire.limits import RateLimit, read_rate_limit
+from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.retrying import Clock, Patience, asked_to_wait
-from wherry.stores.remote.transport import Answer
 
 __all__ = ["Pace"]
 

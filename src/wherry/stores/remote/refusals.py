@@ -8,7 +8,7 @@ from wherry.oci import errors
 from wherry.oci.errors import Exchange, NotFound, RegistryError, TooManyRequests, Unavailable, UnexpectedResponse
 from wherry.oci.wire.errors import WireError, class_for, read_errors
 from wherry.oci.wire.limits import read_retry_after
-from wherry.stores.remote.transport import Answer
+from wherry.stores.remote.answer import Answer
 
 __all__ = ["LARGEST_ERROR", "Missing", "is_page", "page", "refusal", "words_of"]
 

@@ -25,13 +25,13 @@ from wherry.oci.errors import (
     WherryError,
 )
 from wherry.oci.mediatype import DOCKER_SCHEMA1_SIGNED, without_parameters
+from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.direct import Direct
 from wherry.stores.remote.hosts import API, Endpoint, Host
 from wherry.stores.remote.learnt import Learnt
 from wherry.stores.remote.refusals import LARGEST_ERROR, is_page, page
 from wherry.stores.remote.scopes import Scopes
 from wherry.stores.remote.session import Request, exchange_of
-from wherry.stores.remote.transport import Answer
 
 __all__ = ["Mirror", "Notify", "Routed", "at"]
 

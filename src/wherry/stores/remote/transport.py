@@ -26,7 +26,7 @@ from wherry.stores.remote.reach import authority
 from wherry.stores.remote.retrying import WALL_CLOCK, Clock
 from wherry.stores.remote.trust import SYSTEM, Trust
 
-__all__ = ["Answer", "Body", "Transport"]
+__all__ = ["Transport"]
 
 _LONGEST_FAREWELL = 50
 _IDLE = timedelta(seconds=20)  # less than what servers and load balancers wait before they close an idle connection

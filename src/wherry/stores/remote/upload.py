@@ -27,12 +27,13 @@ from wherry.oci.mediatype import OCTET_STREAM
 from wherry.oci.reference import Reference
 from wherry.oci.wire.ranges import read_upload_range
 from wherry.stores.remote import blobs
+from wherry.stores.remote.answer import Answer
+from wherry.stores.remote.line import Body
 from wherry.stores.remote.reach import resolved
 from wherry.stores.remote.refusals import Missing
 from wherry.stores.remote.scopes import Scopes, pull, push
 from wherry.stores.remote.session import Request, Session, exchange_of
 from wherry.stores.remote.supply import Part
-from wherry.stores.remote.transport import Answer, Body
 
 __all__ = ["Upload", "UploadRequests"]
 
