@@ -85,7 +85,16 @@ def test_upload_is_forgotten_after_a_day(interrupted, tmp_path):
     assert len(_files(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"what": "else", "location": "/uploads/1", "at": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        pytest.param(b'{"else": ' + b"[" * 10_000, id="nested deeply"),
+        b'{"what": "else", "location": "/uploads/1", "at": 1}',
+    ],
+)
 def test_damaged_note_is_as_good_as_none_and_goes(interrupted, tmp_path, content):
     interrupted.begin(REPOSITORY, DIGEST, "/uploads/1").leave()
     [file] = _files(tmp_path)

@@ -107,6 +107,7 @@ def test_what_others_have_noted_meanwhile_stays(notes):
         b"{",
         b"\xff\x00",
         b"[]",
+        pytest.param(b'{"else": ' + b"[" * 10_000, id="nested deeply"),
         b'{"registry": 1}',
         b'{"registry": "elsewhere", "notes": {"single_post": {"value": false, "at": 1}}}',
         json.dumps({"registry": HOST, "notes": {"single_post": {"value": "no", "at": 1}}}).encode(),
@@ -152,6 +153,13 @@ def test_old_files_go_when_something_is_written(notes, clock):
     notes.keep("registry.example", Learnt(mount=False))
     assert not notes.place("127.0.0.1:1").exists()
     assert notes.place(HOST).exists()
+
+
+def test_old_thing_that_cannot_be_removed_hinders_no_note(notes, clock):
+    (notes.place(HOST).parent / "folder").mkdir(parents=True)
+    clock.time = time.time() + 8 * DAY
+    notes.keep(HOST, Learnt(mount=False))
+    assert _values(notes) == {"mount": False}
 
 
 def test_forgetting(notes):

@@ -154,5 +154,5 @@ def _locked(file: Path, *, create: bool) -> int | None:
 def _read(descriptor: int) -> _File | None:
     try:
         return msgspec.json.decode(os.pread(descriptor, _LARGEST, 0), type=_File)
-    except (OSError, ValueError):  # also msgspec's errors
+    except (OSError, ValueError, RecursionError):  # also msgspec's errors
         return None

@@ -65,7 +65,7 @@ class Notes:
         try:
             with self.place(registry).open("rb") as file:
                 found = msgspec.json.decode(file.read(_LARGEST), type=_File)
-        except (OSError, ValueError):  # also msgspec's errors
+        except (OSError, ValueError, RecursionError):  # also msgspec's errors
             return {}
         oldest = self._now() - _lifetime(registry)
         return {
@@ -119,7 +119,7 @@ class Notes:
     def _sweep(self) -> None:
         """Remove what is too old to be believed."""
         for file in self._folder.iterdir():
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 if file.stat().st_mtime < self._now() - _lifetime(unquote(file.stem)):
                     file.unlink()
 
