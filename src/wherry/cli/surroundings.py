@@ -102,12 +102,16 @@ def registries_files(environment: Mapping[str, str] = os.environ) -> list[Path]:
 
 
 def notes_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Where what is learnt of registries is noted: `WHERRY_CACHE` (empty: nowhere), else `wherry` in the user's cache."""
+    """Where what is learnt of registries is noted: `WHERRY_CACHE` (empty: nowhere), else `wherry` in the user's cache.
+
+    A relative path in `XDG_CACHE_HOME` is none: XDG Base Directory Specification, "Basics".
+    """
     told = environment.get("WHERRY_CACHE")
     if told is not None:
         return Path(told) if told else None
-    if cache := environment.get("XDG_CACHE_HOME"):
-        return Path(cache) / "wherry"
+    cache = Path(environment.get("XDG_CACHE_HOME", ""))
+    if cache.is_absolute():
+        return cache / "wherry"
     home = _home(environment)
     return None if home is None else home / ".cache" / "wherry"
 
