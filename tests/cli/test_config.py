@@ -6,6 +6,7 @@ import pytest
 
 from tests.content import an_artifact, an_image, an_index_of, put
 from wherry.cli import config as command
+from wherry.oci.errors import ManifestInvalid
 from wherry.stores.layout import Layout
 
 INDEX = an_index_of(an_image(), an_image(platform="linux/arm64/v8"))
@@ -61,3 +62,9 @@ def test_indented_form_is_the_same_json_and_cannot_steer_the_terminal() -> None:
     shown = command._indented(json.dumps(document, ensure_ascii=False).encode(), "app")
     assert json.loads(shown) == document
     assert all(each.isprintable() or each == "\n" for each in shown)
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff", pytest.param(b"[" * 5000 + b"]" * 5000, id="nested deeply")])
+def test_config_that_is_no_json_is_one_error_on_a_terminal(content) -> None:
+    with pytest.raises(ManifestInvalid, match="app: its config is not JSON"):
+        command._indented(content, "app")

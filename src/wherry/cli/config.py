@@ -9,6 +9,7 @@ import msgspec
 from wherry.cli.options import insecure_option
 from wherry.cli.platforms import read_platform
 from wherry.cli.session import open_client, run
+from wherry.oci.document import NotJSON, decode, encode
 from wherry.oci.errors import ManifestInvalid
 from wherry.oci.platform import Platform
 from wherry.ops.particulars import config_of
@@ -46,8 +47,8 @@ def config(reference: str, *, platform: Platform | None, raw: bool, insecure: bo
 def _indented(content: bytes, reference: str) -> str:
     """JSON, with no character in it that steers the terminal: they are escaped in it."""
     try:
-        text = msgspec.json.format(msgspec.json.encode(msgspec.json.decode(content)), indent=2).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        text = msgspec.json.format(encode(decode(content)), indent=2).decode()
+    except NotJSON as error:
         raise ManifestInvalid(
             f"{reference}: its config is not JSON: {error}", hint="--raw prints it as it is"
         ) from error
