@@ -18,6 +18,12 @@ def post_only(repository: Repository, content: bytes, digest: str) -> Answer:
     return repository.send("POST", "blobs/uploads/", query=[("digest", digest)], body=content, headers=[BINARY])
 
 
+def post_only_of_unknown_length(repository: Repository, content: bytes, digest: str) -> Answer:
+    return repository.send(
+        "POST", "blobs/uploads/", query=[("digest", digest)], body=content, headers=[BINARY], chunked=True
+    )
+
+
 def post_then_put(repository: Repository, content: bytes, digest: str) -> Answer:
     location = repository.start_upload().location
     return repository.registry.send("PUT", with_query(location, ("digest", digest)), body=content, headers=[BINARY])
@@ -75,8 +81,14 @@ def in_chunks(repository: Repository, content: bytes, digest: str, *, size: int,
     return repository.registry.send("PUT", with_query(location, ("digest", digest)), body=b"", headers=[BINARY])
 
 
+def is_two_steps(way: Push) -> bool:
+    """Whether every registry must know it: a blob in one POST is optional."""
+    return way not in (post_only, post_only_of_unknown_length)
+
+
 WAYS: tuple[Push, ...] = (
     post_only,
+    post_only_of_unknown_length,
     post_then_put,
     post_then_put_of_unknown_length,
     one_chunk,

@@ -1,5 +1,6 @@
 """What the suite speaks: HTTP as it goes over the wire, with nothing of wherry in it, so that a bug of ours cannot hide
-another one. One connection a request; headers may repeat, bodies may be chunked, and a URL is sent as it is written.
+another one. One connection a request, unless it is kept; headers may repeat, bodies may be chunked, and a URL is sent as it
+is written.
 """
 
 import hashlib
@@ -7,6 +8,7 @@ import http.client
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
@@ -103,9 +105,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Registry:
-    """A registry under test, by its URL without a path."""
+    """A registry under test, by its URL without a path.
+
+    `kept` is a connection that carries all requests, one after another; the caller closes it. `always` goes with each.
+    """
 
     url: str
+    kept: http.client.HTTPConnection | None = None
+    always: Headers = ()
 
     def send(
         self,
@@ -125,10 +132,16 @@ class Registry:
             chunked: send the body in pieces of 64 KiB without saying how long it is.
         """
         url = with_query(urljoin(self.url, target) if target.startswith("http") else self.url + target, *query)
-        answer = _exchange(method, url, body, headers, chunked=chunked)
+        answer = self._ask(method, url, body, [*self.always, *headers], chunked=chunked)
         if method in ("GET", "HEAD") and answer.status in (302, 307):
-            return _exchange(method, answer.location, body, headers, chunked=chunked)
+            return self._ask(method, answer.location, body, [*self.always, *headers], chunked=chunked)
         return answer
+
+    def _ask(self, method: str, url: str, body: bytes | None, headers: Headers, *, chunked: bool) -> Answer:
+        if self.kept is not None and url.startswith(f"{self.url}/"):
+            return _exchange(self.kept, method, url, body, headers, chunked=chunked)
+        with closing(connect(url)) as connection:
+            return _exchange(connection, method, url, body, headers, chunked=chunked)
 
     def pages(self, target: str, name: str) -> Iterator[list[Any]]:
         """The lists named `name` of a listing, page by page along its links."""
@@ -140,28 +153,38 @@ class Registry:
             at = answer.next_page
 
 
-def _exchange(method: str, url: str, body: bytes | None, headers: Headers, *, chunked: bool) -> Answer:
+def connect(url: str) -> http.client.HTTPConnection:
+    """A connection to where a URL leads. It opens by itself, and again if the registry has closed it."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.netloc, timeout=SILENCE)
+    return kind(parts.netloc, timeout=SILENCE)
+
+
+def _exchange(
+    connection: http.client.HTTPConnection,
+    method: str,
+    url: str,
+    body: bytes | None,
+    headers: Headers,
+    *,
+    chunked: bool,
+) -> Answer:
+    parts = urlsplit(url)
+    connection.putrequest(method, urlunsplit(("", "", parts.path, parts.query, "")), skip_accept_encoding=True)
+    for name, value in headers:
+        connection.putheader(name, value)
+    if chunked:
+        connection.putheader("Transfer-Encoding", "chunked")
+    elif body is not None:
+        connection.putheader("Content-Length", str(len(body)))
     try:
-        connection.putrequest(method, urlunsplit(("", "", parts.path, parts.query, "")), skip_accept_encoding=True)
-        for name, value in headers:
-            connection.putheader(name, value)
-        if chunked:
-            connection.putheader("Transfer-Encoding", "chunked")
-        elif body is not None:
-            connection.putheader("Content-Length", str(len(body)))
-        try:
-            connection.endheaders()
-            for piece in _pieces(body or b"", chunked=chunked):
-                connection.send(piece)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # a registry may refuse before it has read everything; its answer is there to be read
-        response = connection.getresponse()
-        return Answer(method, url, response.status, response.headers, response.read())
-    finally:
-        connection.close()
+        connection.endheaders()
+        for piece in _pieces(body or b"", chunked=chunked):
+            connection.send(piece)
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # a registry may refuse before it has read everything; its answer is there to be read
+    response = connection.getresponse()
+    return Answer(method, url, response.status, response.headers, response.read())
 
 
 def _pieces(body: bytes, *, chunked: bool) -> Iterator[bytes]:
