@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.server.asking import ask, exchange, head, parse, push_blob
+from tests.server.asking import ask, digest_of, exchange, head, parse, push_blob
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,35 @@ async def test_a_refused_body_does_not_cost_the_connection(registry):
     assert answers.count(b"HTTP/1.1 400") == 1
     assert answers.count(b"HTTP/1.1 200") == 1
     assert b"connection: close" not in answers.partition(b"HTTP/1.1 200")[0]
+
+
+IN_CHUNKS = [("Transfer-Encoding", "chunked")]
+
+
+@pytest.mark.parametrize("status", [201, 400])
+async def test_a_body_in_chunks_that_was_read_does_not_cost_the_connection(registry, status):
+    target = f"/v2/a/blobs/uploads/?digest={digest_of(b'abc' if status == 201 else b'else')}"
+    pushed = head("POST", target, IN_CHUNKS) + b"3\r\nabc\r\n0\r\n\r\n"
+    answers = await exchange(registry, pushed + head("GET", "/v2/", [("Connection", "close")]))
+    first, found, _ = answers.partition(b"HTTP/1.1 200")
+    assert first.startswith(b"HTTP/1.1 %d" % status)
+    assert found
+    assert b"connection: close" not in first
+
+
+async def test_a_body_in_chunks_that_breaks_the_framing_ends_the_connection(registry):
+    target = f"/v2/a/blobs/uploads/?digest={digest_of(b'abc')}"
+    broken = head("POST", target, IN_CHUNKS) + b"3\r\nabc\r\nXX\r\n\r\n"
+    answer = await exchange(registry, broken + head("GET", "/v2/"))
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"connection: close" in answer
+    assert b"HTTP/1.1 200" not in answer
+
+
+async def test_a_body_in_chunks_that_nobody_wants_ends_the_connection_and_says_so(registry):
+    answer = await exchange(registry, head("PUT", "/v2/a/manifests/.x", IN_CHUNKS) + b"3\r\nabc\r\n0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"connection: close" in answer
 
 
 async def test_a_large_body_that_nobody_wants_ends_the_connection_and_says_so(registry):

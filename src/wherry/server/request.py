@@ -33,6 +33,7 @@ class Request:
         self._policy = policy
         self._deadline: float | None = None
         self._body: AsyncIterator[bytes] | None = None
+        self._ended = False  # a body in chunks, with its last one
 
     @property
     def client(self) -> str:
@@ -120,11 +121,12 @@ class Request:
             raise SizeInvalid(
                 f"the body came in chunks, and broke off after {self.received} bytes: its last chunk is missing"
             )
+        self._ended = True
 
     async def spend_rest(self, limit: int) -> bool:
         """Read what nobody wanted of the body, if it is no more than `limit`; False: something of it is left."""
         length = self.content_length
-        if length == self.received:
+        if self._ended or length == self.received:
             return True
         if length is None or length - self.received > limit or self.header("expect"):
             return False
