@@ -163,6 +163,30 @@ def test_a_manifest_is_never_compressed_on_the_way(repository: Repository):
     assert digest_of(answer.body) == answer.header("Docker-Content-Digest")
 
 
+@pytest.mark.parametrize("path", ["tags/list", "manifests/image", "referrers/{digest}", "blobs/{blob}"])
+def test_the_length_of_an_answer_is_told_to_a_client_that_takes_gzip(repository: Repository, path):
+    """Go's client asks for gzip by itself, and hides the length of what was compressed."""
+    digest = repository.push_image("image", annotations={"padding": "A" * 10_000})
+    asked = path.format(digest=digest, blob=digest_of(b"{}"))
+    lengths = set()
+    for method in METHODS:
+        answer = repository.send(method, asked, headers=[("Accept", OCI_MANIFEST), ("Accept-Encoding", "gzip")])
+        assert answer.status == 200, answer
+        assert answer.header("Content-Encoding") is None
+        lengths.add(answer.header("Content-Length"))
+    assert lengths == {str(len(repository.send("GET", asked).body))}
+
+
+def test_a_parameter_that_only_some_client_knows_changes_nothing(repository: Repository):
+    """containerd tells a mirror with `ns` whose content it wants."""
+    digest = repository.push_image("image")
+    for path in ("manifests/image", f"manifests/{digest}", f"blobs/{digest_of(b'{}')}", "tags/list"):
+        plain, asked = (
+            repository.send("GET", path, query=query, headers=ALL_MANIFESTS) for query in ([], [("ns", "docker.io")])
+        )
+        assert (asked.status, asked.body) == (200, plain.body)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_manifest_that_is_not_there_is_404(repository: Repository, method):
     repository.push_image()

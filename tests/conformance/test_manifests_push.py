@@ -158,9 +158,10 @@ def test_a_manifest_that_does_not_match_its_digest_is_refused(home: Repository, 
     "name", ["sha256:baddigeststring", "sha256:", "md5:" + 32 * "0", "sha256:" + 64 * "A", "sha256:" + 63 * "0"]
 )
 def test_a_malformed_digest_is_refused(home: Repository, name):
-    answer = home.put_manifest(name, encoded(empty_image()), OCI_MANIFEST)
-    assert answer.status == 400, answer
-    assert answer.codes == ["DIGEST_INVALID"]
+    for chunked in (False, True):
+        answer = home.put_manifest(name, encoded(empty_image()), OCI_MANIFEST, chunked=chunked)
+        assert answer.status == 400, answer
+        assert answer.codes == ["DIGEST_INVALID"]
     assert home.get_manifest(name).status in (400, 404)
 
 

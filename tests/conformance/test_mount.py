@@ -27,17 +27,21 @@ def test_a_blob_of_another_repository_is_mounted(
     assert repository.head_blob(digest).header("Content-Length") == "512"
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["from", "anonymous"])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_blob_that_is_not_there_is_not_mounted_and_can_be_pushed_in_the_session_that_is_opened(
-    repository: Repository, other_repository: Repository, algorithm
+    repository: Repository, other_repository: Repository, algorithm, named
 ):
     other_repository.push_blob(b"so that the repository is there")
     body = random_bytes(512)
     digest = digest_of(body, algorithm)
-    declined = mount(repository, digest, other_repository.name)
+    declined = mount(repository, digest, other_repository.name if named else None)
     assert declined.status == 202, declined
+    assert repository.head_blob(digest).status == 404
     finished = repository.registry.send("PUT", with_query(declined.location, ("digest", digest)), body=body)
     assert finished.status == 201
+    assert finished.header("Docker-Content-Digest") == digest
+    assert repository.registry.send("GET", finished.location).body == body
     assert repository.get_blob(digest).body == body
 
 

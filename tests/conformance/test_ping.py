@@ -19,6 +19,12 @@ def test_the_version_is_told_by_every_answer_below_v2(repository: Repository):
         assert answer.header("Docker-Distribution-Api-Version") == "registry/2.0", answer
 
 
+def test_ping_may_come_as_a_head_and_without_its_slash(registry_under_test: Registry):
+    answer = registry_under_test.send("HEAD", "/v2/")
+    assert (answer.status, answer.body) == (200, b"")
+    assert registry_under_test.send("GET", "/v2").status in (200, 301, 308)
+
+
 def test_one_connection_carries_requests_of_all_kinds_one_after_another(repository: Repository):
     parts = urlsplit(repository.registry.url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection

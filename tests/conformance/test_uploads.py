@@ -182,10 +182,24 @@ def test_a_cancelled_upload_is_gone(repository: Repository):
     assert repository.head_blob(digest_of(b"never mind")).status == 404
 
 
-def test_an_upload_that_was_just_started_can_be_cancelled(repository: Repository):
+@pytest.mark.parametrize("body", [None, b""], ids=["without length", "with length"])
+def test_an_upload_that_was_just_started_can_be_cancelled(repository: Repository, body):
     location = repository.start_upload().location
-    assert repository.registry.send("DELETE", location, body=b"").status == 204
+    assert repository.registry.send("DELETE", location, body=body).status == 204
     assert repository.registry.send("GET", location).status == 404
+
+
+def test_an_upload_that_a_declined_mount_has_started_can_be_cancelled(repository: Repository):
+    query = [("mount", digest_of(random_bytes(16))), ("from", repository.name)]
+    location = repository.start_upload(query=query).location
+    assert repository.registry.send("DELETE", location).status == 204
+    assert repository.registry.send("GET", location).status == 404
+
+
+def test_an_upload_is_started_with_a_slash_at_the_end_and_without_and_with_no_length(repository: Repository):
+    for path in ("blobs/uploads/", "blobs/uploads"):
+        for body in (b"", None):
+            assert repository.send("POST", path, body=body).status == 202
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "PUT", "DELETE"])
