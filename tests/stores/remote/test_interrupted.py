@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clock import Waits
 from tests.content import a_blob, pieces, read
 from tests.stores.remote.stub import Asked, Reply, front, refused
 from wherry.oci.digest import Digest
@@ -195,6 +196,23 @@ async def test_upload_whose_first_part_is_something_else_is_sent_once_more(regis
     assert content.begun == [HALF, 0]
 
 
+@pytest.mark.parametrize("status", [201, 400, 403, 404, 405, 416])
+async def test_upload_whose_rest_is_not_taken_is_begun_anew(registry, interrupted, tmp_path, status):
+    def unwilling(asked: Asked) -> Reply | None:
+        is_rest = asked.headers.get("content-range", "").startswith(f"{HALF}-")
+        return Reply(status) if asked.method == "PATCH" and is_rest else None
+
+    async with front(registry.address, unwilling) as server, Client(notes=tmp_path, clock=Waits()) as client:
+        location = await _with_half(client, server.address, CONTENT[:HALF])
+        interrupted.begin(_place(server.address), BLOB.descriptor.digest, location).leave()
+        content = Again(CONTENT)
+        repository = client.repository(_place(server.address))
+        await repository.push(BLOB.descriptor, content)
+        assert await read(repository.fetch(BLOB.descriptor)) == CONTENT
+    assert content.begun == [HALF, 0]
+    assert _files(tmp_path) == []
+
+
 async def test_content_that_is_had_only_once_is_sent_whole(registry, interrupted, tmp_path):
     async with front(registry.address) as server, Client(notes=tmp_path) as client:
         location = await _with_half(client, server.address, CONTENT[:HALF])
@@ -235,7 +253,7 @@ async def test_registry_in_trouble_is_left_what_it_has(registry, tmp_path):
     def trouble(asked: Asked) -> Reply | None:
         return Reply(503) if asked.method == "PUT" else None
 
-    async with front(registry.address, trouble) as server, Client(notes=tmp_path) as client:
+    async with front(registry.address, trouble) as server, Client(notes=tmp_path, clock=Waits()) as client:
         with pytest.raises(Unavailable):
             await client.repository(_place(server.address)).push(BLOB.descriptor, Again(CONTENT))
     assert len(_files(tmp_path)) == 1

@@ -69,7 +69,8 @@ class Streamed:
         self._upload = begun.upload
         self._claim = begun.claim
         self._chunked = chunked
-        self._was_resumed = begun.arrived > 0
+        self._resumed_at = begun.arrived
+        """Where the upload was gone on with last; 0: it has not been."""
         self._may_resume = True
         self._body = 0
         """Bytes of the body that is being sent, or was sent last."""
@@ -102,7 +103,8 @@ class Streamed:
                     await self._begin_anew()
                     continue
                 if not is_worth_going_on(self._session, error):
-                    raise
+                    await self._mistrust(error)
+                    continue
                 trying = trying or self._session.direct.trying()
                 await trying.after(error)
                 if await self._is_there_after_all(error):
@@ -162,10 +164,12 @@ class Streamed:
             RegistryError, Unreachable: `error`, if the bytes that are needed cannot be had again.
         """
         offset = await self._requests.arrived(self._upload) if self._may_resume else 0
+        if offset and offset == self._resumed_at and _is_lost(error):
+            offset, self._may_resume = 0, False  # it says so, and does not take what comes next
         if offset is None and await self._requests.is_there(self._blob):
             return True  # the answer was lost on its way, and nothing else
         if offset and offset <= self._blob.size and self._supply.can_begin_at(offset):
-            self._was_resumed = True
+            self._resumed_at = offset
             await self._supply.begin_at(offset)
         elif self._supply.can_begin_at(0):
             await self._begin_anew()
@@ -173,13 +177,13 @@ class Streamed:
             raise error
         return False
 
-    async def _mistrust(self, error: DigestMismatch) -> None:
-        """Begin an upload anew if it was resumed: what the registry said of it was not true.
+    async def _mistrust(self, error: DigestMismatch | RegistryError | Unreachable) -> None:
+        """Begin an upload anew if it was resumed: what the registry said of it was not true, or it does not take the rest.
 
         Raises:
-            DigestMismatch: `error`, if it was not.
+            DigestMismatch, RegistryError, Unreachable: `error`, if it was not.
         """
-        if not self._was_resumed or not self._supply.can_begin_at(0):
+        if isinstance(error, Unreachable) or not self._resumed_at or not self._supply.can_begin_at(0):
             raise error
         self._may_resume = False
         await self._begin_anew()
@@ -187,7 +191,7 @@ class Streamed:
     async def _begin_anew(self) -> None:
         await self._requests.cancel(self._upload)
         self._upload = await self._requests.begin(self._blob)
-        self._was_resumed = False
+        self._resumed_at = 0
         if self._claim is not None:
             self._claim.move(self._upload.location)
         await self._supply.begin_at(0)
@@ -228,5 +232,8 @@ async def left_over(
 
 def is_worth_going_on(session: Session, error: RegistryError | Unreachable) -> bool:
     """Whether an upload that has failed is to be gone on with, or begun anew."""
-    is_lost = isinstance(error, BlobUploadUnknown | RangeInvalid)
-    return is_lost or session.direct.is_worth_another_try(error)
+    return _is_lost(error) or session.direct.is_worth_another_try(error)
+
+
+def _is_lost(error: RegistryError | Unreachable) -> bool:
+    return isinstance(error, BlobUploadUnknown | RangeInvalid)

@@ -125,10 +125,10 @@ class UploadRequests:
         request = self._request("GET", upload.location, upload.place, expected=expected, patient=patient)
         try:
             answer, _ = await self._session.ask(request)
+            if answer.header("Location"):
+                upload.location = _location(answer, upload.place)
         except RegistryError:
             return None
-        if answer.header("Location"):
-            upload.location = _location(answer, upload.place)
         return read_upload_range(answer.header("Range"))
 
     async def cancel(self, upload: Upload) -> None:
