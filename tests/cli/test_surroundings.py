@@ -6,7 +6,7 @@ import pytest
 
 from wherry.cli.surroundings import notes_folder
 
-USUAL = Path("/home/me/.cache/wherry")
+USUAL = Path("/somebody/.cache/wherry")
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ USUAL = Path("/home/me/.cache/wherry")
     ],
 )
 def test_notes_are_where_the_environment_says(environment, folder) -> None:
-    assert notes_folder({"HOME": "/home/me"} | environment) == folder
+    assert notes_folder({"HOME": "/somebody"} | environment) == folder
