@@ -9,6 +9,7 @@ import pytest
 
 from tests.content import a_blob, an_artifact, an_image, pieces, put
 from tests.stores.remote.stub import Asked, Reply, front, json_reply, stub
+from wherry.oci.errors import PayloadTooLarge
 from wherry.oci.mediatype import OCI_LAYER
 from wherry.oci.reference import Reference
 from wherry.stores.remote import Client
@@ -45,9 +46,9 @@ def _values(notes: Notes, host: str = HOST) -> dict[str, bool | int]:
 
 
 def test_refusals_and_sizes_are_known_later(notes):
-    notes.keep(HOST, Learnt(single_post=False, too_large=1000, page=0, mount=False))
+    notes.keep(HOST, Learnt(single_post=False, too_large=100_000, page=0, mount=False))
     learnt = notes.learnt(HOST)
-    assert (learnt.single_post, learnt.too_large, learnt.page, learnt.mount) == (False, 1000, 0, False)
+    assert (learnt.single_post, learnt.too_large, learnt.page, learnt.mount) == (False, 100_000, 0, False)
     assert notes.learnt("registry.example") == Learnt()
 
 
@@ -122,7 +123,7 @@ def test_damaged_file_is_as_good_as_none_and_replaced(notes, content):
 
 
 def test_facts_that_make_no_sense_are_left_out(notes, clock):
-    facts = {"too_large": 0, "page": -1, "single_post": 7, "mount": False, "unknown": True, "whole_put": True}
+    facts = {"too_large": 1, "page": -1, "single_post": 7, "mount": False, "unknown": True, "whole_put": True}
     document = {"registry": HOST, "notes": {name: {"value": each, "at": clock()} for name, each in facts.items()}}
     notes.place(HOST).parent.mkdir(parents=True)
     notes.place(HOST).write_text(json.dumps(document))
@@ -188,6 +189,25 @@ async def test_single_post_that_is_refused_because_of_the_repository_is_not_held
                 await _repository(client, server.address).push(SMALL_BLOB.descriptor, pieces(SMALL_BLOB.content))
         async with Client(notes=tmp_path) as client:
             assert client.noted(server.address) == {}
+
+
+async def test_registry_that_takes_nothing_of_a_blob_is_not_taken_for_one_with_a_limit(registry, tmp_path):
+    is_full = True
+
+    def full(asked: Asked) -> Reply | None:
+        has_bytes = asked.method in {"PUT", "PATCH"} and asked.headers["content-length"] != "0"
+        return Reply(413, {"Connection": "close"}, close=True) if is_full and has_bytes else None
+
+    blob = a_blob(bytes(1_000_000), OCI_LAYER)
+    async with front(registry.address, early=full) as server:
+        async with Client(notes=tmp_path) as client:
+            with pytest.raises(PayloadTooLarge):
+                await _repository(client, server.address).push(blob.descriptor, pieces(blob.content, 70_000))
+        is_full = False
+        server.asked.clear()
+        async with Client(notes=tmp_path) as client:
+            await _repository(client, server.address).push(blob.descriptor, pieces(blob.content, 70_000))
+    assert [each.method for each in server.asked] == ["GET", "POST", "PUT"]
 
 
 async def test_refused_heads_are_not_sent_by_the_next_client(registry, tmp_path):

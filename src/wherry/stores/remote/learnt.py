@@ -8,7 +8,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-__all__ = ["Learnt"]
+__all__ = ["SMALLEST_CHUNK", "Learnt"]
+
+SMALLEST_CHUNK = 64 * 1024
+"""Bytes: a body of so few that is refused as too large is not refused for its own size."""
 
 
 class Learnt(Struct):

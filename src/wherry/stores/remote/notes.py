@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 import msgspec
 from msgspec import Struct, field
 
-from wherry.stores.remote.learnt import Learnt
+from wherry.stores.remote.learnt import SMALLEST_CHUNK, Learnt
 from wherry.stores.remote.reach import is_loopback
 
 __all__ = ["Note", "Notes", "write_private"]
@@ -32,7 +32,7 @@ _LONGEST_PAGE = 100_000
 _REFUSALS = frozenset(("single_post", "whole_put", "mount", "referrers", "blob_head", "manifest_head"))
 _UNSURE = frozenset(("referrers",))
 """What is found out anew before it is relied on: who believes that there is no API does not see what only the API lists."""
-_NUMBERS: Mapping[str, range] = {"too_large": range(1, 1 << 62), "page": range(_LONGEST_PAGE + 1)}
+_NUMBERS: Mapping[str, range] = {"too_large": range(SMALLEST_CHUNK + 1, 1 << 62), "page": range(_LONGEST_PAGE + 1)}
 
 
 class Note(Struct, frozen=True):

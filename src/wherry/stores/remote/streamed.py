@@ -23,6 +23,7 @@ from wherry.oci.errors import (
 )
 from wherry.oci.reference import Reference
 from wherry.stores.remote.interrupted import NOTEWORTHY, Claim, Interrupted
+from wherry.stores.remote.learnt import SMALLEST_CHUNK
 from wherry.stores.remote.retrying import Trying
 from wherry.stores.remote.session import Session
 from wherry.stores.remote.supply import Part, Supply
@@ -36,7 +37,6 @@ CHUNK = 16 * 1024 * 1024
 
 _PROGRESS = 1024 * 1024
 """Bytes after which an upload has got on, so that its patience begins anew."""
-_SMALLEST_CHUNK = 64 * 1024
 _TOO_LARGE = 413
 _NO_WHOLE_PUT = frozenset((411, 501))
 
@@ -76,6 +76,9 @@ class Streamed:
         """Bytes of the body that is being sent, or was sent last."""
         self._has_passed = False
         """Whether a body of that size was taken: then a refusal is about the whole blob."""
+        self._refused: int | None = None
+        """Bytes of the smallest body that was refused for its size. Whether that is the registry's limit, or it takes none
+        of this blob, shows when a smaller one is taken."""
 
     async def go(self) -> None:
         """Send it. An upload that fails is cancelled, or left to the next process if that can make something of it."""
@@ -131,6 +134,8 @@ class Streamed:
             self._body = min(chunk, size - start)
             await self._requests.append(self._upload, Part(supply, self._body), start)
             self._has_passed = True
+            if self._refused is not None:
+                self._session.learnt.refused(self._refused)
             if self._claim is not None:
                 self._claim.move(self._upload.location)
         await self._requests.close(self._upload, self._blob, b"")
@@ -138,7 +143,7 @@ class Streamed:
     def _chunk(self, left: int) -> int:
         """How many bytes to send in one body, where so many are left."""
         learnt = self._session.learnt
-        too_large = learnt.too_large
+        too_large = min((each for each in (learnt.too_large, self._refused) if each is not None), default=None)
         if not self._chunked and learnt.whole_put is not False and (too_large is None or left < too_large):
             return left
         most = CHUNK if too_large is None else min(CHUNK, too_large // 2)
@@ -152,8 +157,8 @@ class Streamed:
         if error.status in _NO_WHOLE_PUT and learnt.whole_put is not False and not self._chunked:
             learnt.whole_put = False
             return True
-        if error.status == _TOO_LARGE and self._body > _SMALLEST_CHUNK and not self._has_passed:
-            learnt.refused(self._body)
+        if error.status == _TOO_LARGE and self._body > SMALLEST_CHUNK and not self._has_passed:
+            self._refused = self._body
             return self._chunk(self._blob.size) < self._body
         return False
 
