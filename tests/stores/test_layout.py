@@ -345,6 +345,19 @@ async def test_manifest_that_is_too_large_to_be_one_is_refused(layout: Layout) -
         await layout.manifest(Tag("1"))
 
 
+@pytest.mark.parametrize("name", ["index.json", "oci-layout", "manifest", "blob"])
+async def test_pipe_in_the_place_of_a_file_is_an_error_and_not_waited_for(layout: Layout, name: str) -> None:
+    image = an_image()
+    await put(image, layout, "1")
+    blob = image.blobs[0].descriptor
+    places = {"manifest": path_of(layout, image.digest), "blob": path_of(layout, blob.digest)}
+    path = places.get(name, layout.path / name)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(StoreError, match="is no regular file"):
+        await (read(layout.fetch(blob)) if name == "blob" else layout.manifest(Tag("1")))
+
+
 async def test_manifest_equality_is_about_bytes(layout: Layout) -> None:
     await put(INDEX, layout, "1")
     assert await layout.manifest(INDEX.digest) == Manifest(INDEX.manifest.content, OCI_INDEX)

@@ -4,8 +4,10 @@ Several may work on one folder, in several processes. Readers take no lock: ever
 """
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -65,7 +67,7 @@ class Folder:
             return None if not self.path.exists() else Names.empty()
         path = self.path / "index.json"
         try:
-            return Names.parse(path.read_bytes(), str(path))
+            return Names.parse(_read(path), str(path))
         except FileNotFoundError:
             return Names.empty()
 
@@ -92,7 +94,7 @@ class Folder:
 
     def _check_version(self, path: Path) -> None:
         try:
-            document = decode(path.read_bytes())
+            document = decode(_read(path))
         except NotJSON as error:
             raise StoreError(f"{path}: is not JSON: {error}") from None
         version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
@@ -127,7 +129,7 @@ class Folder:
     def read(self, blob: Descriptor, offset: int, check: Check | None) -> bytes:
         """One piece. The file is opened for each: an open one would be lost when the reader is cancelled meanwhile."""
         try:
-            with self.path_of(blob.digest).open("rb", buffering=0) as file:
+            with _opened(self.path_of(blob.digest)) as file:
                 file.seek(offset)
                 piece = file.read(PIECE)
         except (FileNotFoundError, NotADirectoryError):
@@ -139,7 +141,7 @@ class Folder:
     def content(self, digest: Digest) -> bytes | None:
         path = self.path_of(digest)
         try:
-            with path.open("rb") as file:
+            with _opened(path) as file:
                 content = file.read(LARGEST_KEPT + 1)
         except FileNotFoundError:
             return None
@@ -201,3 +203,17 @@ class Folder:
 
     def path_of(self, digest: Digest) -> Path:
         return self.path / "blobs" / digest.algorithm / digest.encoded
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a file of the folder, unbuffered; a pipe that nobody writes to would never open, nor let us be interrupted."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return open(descriptor, "rb", buffering=0)  # noqa: PTH123  # a descriptor
+    os.close(descriptor)
+    raise StoreError(f"{path}: is no regular file")
+
+
+def _read(path: Path) -> bytes:
+    with _opened(path) as file:
+        return file.read()
