@@ -141,6 +141,16 @@ async def test_part_goes_after_a_day(tmp_path):
     assert _parts(tmp_path) == []
 
 
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
+async def test_something_else_in_the_place_of_a_part_is_no_hindrance(layout, tmp_path, make):
+    await _cut_short(tmp_path)
+    [part] = _parts(tmp_path)
+    part.unlink()
+    make(part)
+    await Layout(tmp_path).push(BLOB.descriptor, Again())
+    assert await read(layout.fetch(BLOB.descriptor)) == CONTENT
+
+
 async def test_link_in_the_place_of_a_part_is_not_followed(layout, tmp_path):
     await _cut_short(tmp_path)
     [part] = _parts(tmp_path)

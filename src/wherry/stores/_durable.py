@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import re
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -194,16 +195,29 @@ def replace(target: Path, content: bytes, folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what writers left in a folder who are no more."""
+    """Remove what writers left in a folder who are no more, as far as that can be done."""
     with locked(folder):
         for path in folder.glob(f"{PREFIX}*"):
             if not (_OURS.fullmatch(path.name) or _PART.fullmatch(path.name)):
                 continue
-            with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
-                if _PART.fullmatch(path.name) and path.stat().st_mtime > time.time() - _DAY:
-                    continue
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+            with suppress(OSError):  # its writer is alive, or it is another user's, or no file at all
+                _remove_left(path)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove a file if its writer is no more, and nobody will go on with it.
+
+    Raises:
+        OSError: somebody writes it, or it cannot be removed.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if _PART.fullmatch(path.name) and os.fstat(descriptor).st_mtime > time.time() - _DAY:
+            return
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    finally:
+        os.close(descriptor)
 
 
 def _taken_over(part: Path) -> BinaryIO | None:
@@ -211,6 +225,9 @@ def _taken_over(part: Path) -> BinaryIO | None:
     try:
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except OSError:  # whatever it is that has the name: another one does as well, or shows what is wrong
+        return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         return None
     file = os.fdopen(descriptor, "r+b")
     try:
