@@ -677,7 +677,7 @@ async def test_file_that_cannot_be_read_is_a_problem_and_the_check_goes_on(layou
         file_of(layout, digest).mkdir()
     checked = await check(layout, ONE, deep=True)
     assert found_in(checked) == [("unreadable", "manifests[0]"), ("unreadable", "manifests[1].layers[0]")]
-    assert checked.problems[0].problem == f"{file_of(layout, AMD64.digest)}: Is a directory"
+    assert checked.problems[0].problem == f"{file_of(layout, AMD64.digest)}: is no regular file"
 
 
 @pytest.mark.parametrize("form", ["oci", "docker"])
