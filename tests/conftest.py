@@ -1,13 +1,37 @@
 """Our own registry, in this process, on a loopback port: the one that tests talk to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pytest
+from sqlalchemy import URL, Engine, NullPool, create_engine
 
+from wherry.server.metadata.migrations import migrate
 from wherry.server.running import Running, running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrated_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A new database is the copy of one that was migrated: thousands of registries start here, each of them empty, and
+    Alembic would take most of the time. A registry in a process of its own migrates, and so does `tests/server/metadata`.
+    """
+    empty = tmp_path_factory.mktemp("database") / "empty.sqlite"
+    migrate(create_engine(URL.create("sqlite", database=str(empty)), poolclass=NullPool))
+
+    def copied(engine: Engine) -> None:
+        database = Path(engine.url.database or "")
+        if database.exists():
+            migrate(engine)
+        else:
+            copyfile(empty, database)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wherry.server.metadata.database.migrate", copied)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ from wherry.server.points import Point, Reached, pass_by
 
 __all__ = ["FileBlobs"]
 
-_FOLDERS = 256  # of each algorithm: to make one with its first blob would cost two flushes more for each
+_FOLDERS = 256  # of each algorithm, made all at once where they are flushed; one by one each costs two flushes more
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux alone has it
 
 
@@ -40,7 +40,9 @@ class FileBlobs:
         self._damaged = folder / "damaged"
         self._disk = disk
         self._making = Lock()
-        self._made: set[str] = set()  # algorithms whose folders are known to be on the disk
+        self._made: set[str] = (
+            set()
+        )  # folders that are known to be there, and on the disk; for all of an algorithm, its name
 
     @classmethod
     def open(cls, folder: Path, *, durable: bool, reached: Reached = pass_by) -> Self:
@@ -140,7 +142,7 @@ class FileBlobs:
     def _keep_file(self, descriptor: int, path: Path, size: int, digest: Digest) -> None:
         """Make an incoming file the blob of that digest. Blocks."""
         target = Path(self._name(digest))
-        self._make_folders(digest.algorithm)
+        self._make_folder(digest)
         if size_of(target) != size:  # else it is there, whole: nothing to write
             if not path.exists():
                 _copy(descriptor, path)  # it was the blob already, and was collected before anybody knew of it
@@ -165,7 +167,7 @@ class FileBlobs:
     def _keep_content(self, digest: Digest, content: bytes) -> None:
         kept = Path(self._name(digest))
         if size_of(kept) == len(content):
-            self._make_folders(digest.algorithm)
+            self._make_folder(digest)
             self._disk.flush_folder(kept.parent)
             self._disk.reached(Point.BLOB_KEPT)
             return
@@ -179,17 +181,23 @@ class FileBlobs:
             os.close(descriptor)
             path.unlink(missing_ok=True)
 
-    def _make_folders(self, algorithm: str) -> None:
-        """Make the folders of an algorithm, all at once, and see to it that they survive, whoever made them. Blocks."""
+    def _make_folder(self, digest: Digest) -> None:
+        """Make the folder that a blob goes to, and see to it that it survives, whoever made it. Blocks."""
+        algorithm = self._kept / digest.algorithm
+        if not self._disk.durable:
+            folder = digest.encoded[:2]
+            if f"{digest.algorithm}/{folder}" not in self._made:
+                (algorithm / folder).mkdir(parents=True, exist_ok=True)
+                self._made.add(f"{digest.algorithm}/{folder}")
+            return
         with self._making:
-            if algorithm in self._made:
+            if digest.algorithm in self._made:
                 return
-            folder = self._kept / algorithm
             for first in range(_FOLDERS):
-                (folder / f"{first:02x}").mkdir(parents=True, exist_ok=True)
-            self._disk.flush_folder(folder)
+                (algorithm / f"{first:02x}").mkdir(parents=True, exist_ok=True)
+            self._disk.flush_folder(algorithm)
             self._disk.flush_folder(self._kept)
-            self._made.add(algorithm)
+            self._made.add(digest.algorithm)
 
     def _name(self, digest: Digest) -> str:
         """Where a blob is kept: a string, since making a `Path` would take longer than finding the file."""
