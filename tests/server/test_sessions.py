@@ -1,10 +1,13 @@
 """Uploads of a server that is alone on its folder: they get their row when there is something to remember."""
 
+import asyncio
+
 import pytest
 
 from tests.server.asking import digest_of
 from tests.server.clock import DAY, HOUR, Clock
 from tests.server.inside import Inside
+from wherry.server import sessions
 from wherry.server.policy import Durability, Policy
 from wherry.server.registry import Registry
 
@@ -101,4 +104,38 @@ async def test_an_upload_that_is_cancelled_before_it_has_a_row_is_gone(server):
     location = await server.begin()
     assert (await server.ask("DELETE", location)).status == 204
     assert (await server.ask("GET", location)).status == 404
+    assert await server.registry.sessions.count() == 0
+
+
+async def test_uploads_that_many_have_begun_go_on_though_few_are_at_hand(server, monkeypatch):
+    monkeypatch.setattr(sessions, "_AT_HAND", 3)
+    begun = [await server.begin() for _ in range(10)]
+    assert await server.rows() == 7, "the oldest are in the database alone"
+    assert await server.registry.sessions.count() == 10
+    for location in begun:
+        assert (await server.ask("GET", location)).status == 204
+        assert (await server.ask("PATCH", location, CONTENT[:1000])).header("range") == "0-999"
+    assert (await server.ask("DELETE", begun.pop())).status == 204
+    for location in begun:
+        assert (await server.ask("GET", location)).header("range") == "0-999"
+        put = f"{location}?digest={digest_of(CONTENT)}"
+        assert (await server.ask("PUT", put, CONTENT[1000:])).status == 201
+    assert await server.registry.sessions.count() == 0
+
+
+@pytest.mark.parametrize("room", [0, 1, 5])
+async def test_uploads_at_once_do_not_hinder_each_other_when_few_are_at_hand(server, monkeypatch, room):
+    monkeypatch.setattr(sessions, "_AT_HAND", room)
+
+    async def push(number: int) -> None:
+        content = CONTENT + b"%d" % number
+        location = await server.begin()
+        for start in range(0, 3000, 1000):
+            answer = await server.ask("PATCH", location, content[start : start + 1000])
+            assert (answer.status, answer.header("range")) == (202, f"0-{start + 999}")
+        put = f"{location}?digest={digest_of(content)}"
+        twice = await asyncio.gather(*(server.ask("PUT", put, content[3000:]) for _ in range(2)))
+        assert {201} <= {answer.status for answer in twice} <= {201, 416}
+
+    await asyncio.gather(*map(push, range(20)))
     assert await server.registry.sessions.count() == 0

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 import uvloop
 
+from wherry.cli.failures import ExitCode, report
 from wherry.cli.stopping import on_signals
 from wherry.server.listening import Limits, Patience
 from wherry.server.policy import Policy
 from wherry.server.running import running
-from wherry.server.settings import SETTINGS, Configuration, Setting, configure
+from wherry.server.settings import SETTINGS, Configuration, Setting, SettingError, configure
 
 __all__ = ["serve"]
 
@@ -31,7 +32,7 @@ def _option(setting: Setting) -> click.Option:
     "--config", metavar="FILE", help="A YAML file with the same settings, a line each: `listen: 127.0.0.1:5000`."
 )
 @click.option("--print-config", is_flag=True, help="Print the settings, and where each comes from; start nothing.")
-def serve(config: str | None, print_config: bool, **options: str | bool | None) -> None:  # noqa: FBT001  # click passes options by name
+def serve(config: str | None, print_config: bool, **options: str | bool | None) -> int:  # noqa: FBT001  # click passes options by name
     """Run a registry until SIGTERM or Ctrl-C.
 
     The URL is printed when it is ready to answer. At the end it takes no new connections, lets the requests finish
@@ -40,17 +41,22 @@ def serve(config: str | None, print_config: bool, **options: str | bool | None) 
     Options win over the environment (`WHERRY_LISTEN`, …), that wins over the file, and that over the defaults.
     """
     flags = {name.replace("_", "-"): _text(value) for name, value in options.items()}
-    configuration = configure(flags, os.environ, None if config is None else Path(config))
+    try:
+        configuration = configure(flags, os.environ, None if config is None else Path(config))
+    except SettingError as error:
+        report(error)
+        return ExitCode.USAGE
     if print_config:
         click.echo(configuration.printed(), nl=False)
-        return
+        return ExitCode.OK
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     _allow_many_files()
     if configuration["workers"] > 1:
         _serve_in_workers(configuration)
-        return
+        return ExitCode.OK
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # half as much again as asyncio's own loop
         runner.run(_serve(configuration))
+    return ExitCode.OK
 
 
 def _text(value: str | bool | None) -> str | None:  # noqa: FBT001  # what click hands over

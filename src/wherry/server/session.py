@@ -32,6 +32,8 @@ class Session:
         self.incoming = incoming
         self.hasher = hashlib.new(record.algorithm)
         self.turn = asyncio.Lock()
+        self.wanted = 0
+        """How many hold it, or wait for their turn."""
         self.over = False
         self._shared = False  # whether others have written to it
 

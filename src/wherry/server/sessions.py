@@ -13,6 +13,9 @@ whether the file is longer than it was, and reads what others have written in be
 Where one process serves the folder alone, the row comes with the first bytes that outlive a request: most uploads are a POST
 and one PUT, and they get theirs in the transaction that ends them. A POST then costs no write at all.
 
+What is at hand of uploads that nobody writes to has a limit, since anybody may begin them. Of those beyond it, the oldest first,
+this process keeps no more than the row and the file, as if another process had begun them.
+
 An upload that became a blob is remembered for a while, so that a client who did not hear the answer can ask again.
 
 Spec: distribution-spec 1.1, "Pushing a blob in chunks".
@@ -33,6 +36,7 @@ from wherry.server.session import Session
 __all__ = ["Sessions"]
 
 _OTHERS = 0.02  # seconds between two looks whether another process still writes to an upload
+_AT_HAND = 4096  # uploads; each takes 1.4 KB
 
 
 class Sessions:
@@ -54,6 +58,7 @@ class Sessions:
         if not self._alone:
             await self.remember(session)
         self._live[record.id] = session
+        await self._make_room()
         return session
 
     async def remember(self, session: Session) -> None:
@@ -101,17 +106,21 @@ class Sessions:
         """
         session = await self.find(repository, identifier)
         offset = session.written
-        async with session.turn:
-            try:
-                if not session.over:
-                    await self._claim(session)
-                if session.over:
-                    raise BlobUploadUnknown("the upload was finished or cancelled meanwhile")
-                if session.offset != offset:
-                    raise RangeInvalid("another request has written to this upload meanwhile")
-                yield session
-            finally:
-                await session.incoming.pause()
+        session.wanted += 1
+        try:
+            async with session.turn:
+                try:
+                    if not session.over:
+                        await self._claim(session)
+                    if session.over:
+                        raise BlobUploadUnknown("the upload was finished or cancelled meanwhile")
+                    if session.offset != offset:
+                        raise RangeInvalid("another request has written to this upload meanwhile")
+                    yield session
+                finally:
+                    await session.incoming.pause()
+        finally:
+            session.wanted -= 1
 
     async def _claim(self, session: Session) -> None:
         """Wait until no other process writes to an upload, and take in what it has written."""
@@ -172,7 +181,7 @@ class Sessions:
         stale = {name for name in await self._metadata.uploads_before(limit) if name not in files}
         stale |= {name for name, arrived in files.items() if arrived.touched < limit}
         stale |= {name for name, each in self._live.items() if each.begun < limit and name not in files}
-        stale = {name for name in stale if name not in self._live or not self._live[name].turn.locked()}
+        stale = {name for name in stale if name not in self._live or not self._live[name].wanted}
         for name in stale:
             session = self._live.get(name)
             if session is not None:
@@ -180,7 +189,7 @@ class Sessions:
                 await session.incoming.pause()
             await self._blobs.discard(name)
         await self._metadata.forget_uploads(sorted(stale))
-        for session in [each for each in self._live.values() if not each.turn.locked()]:
+        for session in [each for each in self._live.values() if not each.wanted]:
             await self._current(session.record.id)  # another process may have finished it
         return len(stale)
 
@@ -196,10 +205,25 @@ class Sessions:
             return session
         record = await self._metadata.upload(identifier)
         if record is None or record.finished is not None:
-            if session is not None and not session.turn.locked():
+            if session is not None and not session.wanted:
                 self._end(session)
             return None
-        return session or await self._resumed(record)
+        return self._live.get(identifier) or await self._resumed(record)
+
+    async def _make_room(self) -> None:
+        """Let go of an upload that has begun long ago, and that nobody writes to; it goes on when somebody asks for it."""
+        idle = next((each for each in self._live.values() if not each.wanted), None)
+        if len(self._live) <= _AT_HAND or idle is None:
+            return
+        idle.wanted += 1
+        try:
+            async with idle.turn:
+                if not idle.over:
+                    await self.remember(idle)
+        finally:
+            idle.wanted -= 1
+        if not idle.wanted:
+            self._live.pop(idle.record.id, None)
 
     async def _resumed(self, record: UploadRecord) -> Session:
         """An upload that another process began."""
@@ -208,9 +232,14 @@ class Sessions:
         if record.id in self._live:
             return self._live[record.id]
         self._live[record.id] = session  # before the next wait, so that a second request finds this one
-        async with session.turn:
-            await session.incoming.digest(session.hasher)
-            await session.incoming.pause()
+        session.wanted += 1
+        try:
+            async with session.turn:
+                await session.incoming.digest(session.hasher)
+                await session.incoming.pause()
+            await self._make_room()
+        finally:
+            session.wanted -= 1
         return session
 
     def _end(self, session: Session) -> None:
