@@ -50,6 +50,24 @@ async def test_registry_that_ignores_the_range_is_read_from_the_offset_all_the_s
         assert await read(opened(server.address).fetch(BLOB.descriptor, offset=1_234_567)) == CONTENT[1_234_567:]
 
 
+@pytest.mark.parametrize("most", [1_000_000, 2_559_989, 2_559_990])
+async def test_registry_that_sends_less_of_a_range_than_was_asked_for_is_asked_for_the_rest(opened, most):
+    def answer(asked: Asked) -> Reply:
+        start = int(asked.headers["range"].removeprefix("bytes=").partition("-")[0]) if "range" in asked.headers else 0
+        part = CONTENT[start : start + most]
+        return Reply(206, {"Content-Range": f"bytes {start}-{start + len(part) - 1}/{len(CONTENT)}"}, part)
+
+    async with stub(lambda asked: json_reply({}) if asked.path == "/v2/" else answer(asked)) as server:
+        assert await read(opened(server.address).fetch(BLOB.descriptor, offset=10)) == CONTENT[10:]
+
+
+async def test_registry_that_sends_nothing_of_a_range_is_an_error(opened):
+    reply = Reply(206, {"Content-Range": "bytes 10-2559999/2560000"}, b"")
+    async with stub(_answering(reply)) as server:
+        with pytest.raises(SizeMismatch, match="ended after 10 of 2560000 bytes"):
+            await read(opened(server.address).fetch(BLOB.descriptor, offset=10))
+
+
 @pytest.mark.parametrize("said", ["bytes 5-2559999/2560000", "", "nonsense"])
 async def test_registry_that_sends_another_range_is_refused(opened, said):
     async with stub(_answering(Reply(206, {"Content-Range": said}, CONTENT[10:]))) as server:

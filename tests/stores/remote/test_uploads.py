@@ -217,6 +217,32 @@ async def test_upload_without_a_location_is_an_error(opened, headers):
             await opened(server.address).push(BLOB.descriptor, pieces(CONTENT, 100_000))
 
 
+async def test_query_of_a_location_that_is_no_url_is_not_shown(opened):
+    reply = Reply(202, {"Location": "http://[broken/1?_state=secret"})
+    async with stub(lambda asked: reply if asked.method == "POST" else json_reply({})) as server:
+        with pytest.raises(UnexpectedResponse, match=r"http://\[broken/1'") as caught:
+            await opened(server.address).push(BLOB.descriptor, pieces(CONTENT, 100_000))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("blob", [SMALL_BLOB, BLOB])
+@pytest.mark.parametrize("status", [200, 204])
+async def test_answer_that_is_not_the_right_one_counts_when_the_blob_is_there(registry, opened, blob, status):
+    """A page that somebody on the way has put in its place, or a registry with answers of its own."""
+
+    def answer(asked: Asked) -> Reply | None:
+        if asked.method == "POST":
+            return Reply(202, {"Location": "/uploads/1"})
+        return Reply(status, {"Content-Type": "text/html"}) if asked.method in {"PUT", "DELETE"} else None
+
+    async with front(registry.address, answer) as server:
+        with pytest.raises(UnexpectedResponse, match="not 201 Created, and the blob is not there"):
+            await opened(server.address).push(blob.descriptor, pieces(blob.content, 100_000))
+        assert _shape(server)[-2:] == ["HEAD", "DELETE"]
+        await opened(registry.address).push(blob.descriptor, pieces(blob.content, 100_000))
+        await opened(server.address).push(blob.descriptor, pieces(blob.content, 100_000))
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_content_that_is_not_the_blob_is_refused_and_its_upload_cancelled(address, opened, chunked):
     lie = Descriptor(OCI_LAYER, Digest.of(b"a lie"), len(CONTENT))

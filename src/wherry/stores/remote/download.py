@@ -81,8 +81,8 @@ class Download:
     async def _on_one(self) -> AsyncGenerator[bytes, None]:
         """The bytes over one connection; to the end, or until several are called for."""
         self._is_open, blob = False, self._blob
-        meter = self._meter
-        async with self._session.open(blob_request(self._reference, blob, "GET", self._position)) as answer:
+        meter, start = self._meter, self._position
+        async with self._session.open(blob_request(self._reference, blob, "GET", start)) as answer:
             self._is_open = self._has_begun = True
             meter.begin()
             async for piece in body_of(answer, blob, self._position, self._place):
@@ -92,7 +92,9 @@ class Download:
                 meter.took()
                 if self._width.is_called_for(meter, blob.size - self._position):
                     return
-            if self._position < blob.size:
+            # A server may send less of a range than was asked for (RFC 9110, 14.2): then the next request goes on.
+            is_a_part = answer.status == _PARTIAL and self._position > start
+            if self._position < blob.size and not is_a_part:
                 problem = f"{self._place} ended after {self._position} of {blob.size} bytes"
                 raise _ended(answer, self._session.registry, problem)
 

@@ -42,6 +42,7 @@ _CREATED, _ACCEPTED, _NO_CONTENT = 201, 202, 204
 _BYTES: Mapping[str, str] = MappingProxyType({"Content-Type": OCTET_STREAM})
 _NONE: Mapping[str, str] = MappingProxyType({})
 _LOST = Missing(BlobUploadUnknown, "the registry does not know this upload, or takes none for this repository")
+_SHOWN = 100  # characters of a Location
 _SIZE = re.compile(r"\d{1,12}", re.ASCII)
 
 
@@ -96,6 +97,7 @@ class UploadRequests:
 
         Raises:
             DigestMismatch: it is another.
+            UnexpectedResponse: the answer sounds well, is not the one that the specification has, and the blob is not there.
         """
         request = self._request(
             "PUT",
@@ -107,7 +109,11 @@ class UploadRequests:
             patient=body == b"",  # a registry may have got some of the bytes already, and would append them again
         )
         try:
-            await self._session.ask(request)
+            answer, _ = await self._session.ask(request)
+            if answer.status != _CREATED and not await self.is_there(blob):  # a page of somebody on the way, perhaps
+                problem = "the answer is not 201 Created, and the blob is not there"
+                exchange = exchange_of("PUT", answer.url)
+                raise UnexpectedResponse(f"{upload.place}: {problem}", request=exchange, status=answer.status)
         except DigestInvalid as error:
             raise DigestMismatch(f"{error.message}: the bytes that arrived there are others") from error
         except NotFound:
@@ -181,7 +187,8 @@ def _location(answer: Answer, place: str) -> str:
             return str(resolved(answer.url, location))
         problem = "no Location"
     except ValueError as error:
-        problem = f"a Location that is no URL: {location!r} ({error})"
+        shown, _, _ = location.partition("?")  # what follows may be a secret
+        problem = f"a Location that is no URL: {shown[:_SHOWN]!r} ({error})"
     raise UnexpectedResponse(
         f"{place}: the answer has {problem}", request=exchange_of("POST", answer.url), status=answer.status
     )
