@@ -27,6 +27,7 @@ test: $(VENV)/.dev ## run all tests
 soak: $(VENV)/.dev ## pushes, pulls and deletes under constant collection, then thousands of crashes; SOAK="--seconds 3600"
 	@$(BIN)/python -m tests.soak.run $(SOAK)
 	@$(BIN)/python -m pytest -n auto -m soak
+	@$(BIN)/python -m pytest -n auto -m "hypothesis and not soak" --hypothesis-profile=search
 
 check: $(VENV)/.dev ## lint, format, types, direction of imports
 	$(BIN)/ruff check $(SOURCES)

@@ -1,4 +1,4 @@
-"""Our own registry, in this process, on a loopback port: the one that tests talk to."""
+"""Our own registry, in this process, on a loopback port: the one that tests talk to. And how Hypothesis takes its examples."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -8,10 +8,17 @@ from shutil import copyfile
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import URL, Engine, NullPool, create_engine
 
 from wherry.server.metadata.migrations import migrate
 from wherry.server.running import Running, running
+
+# Examples are counted, not seconds: a busy machine is no bug. They are the same each time, so that nobody's change fails for what
+# was there before; `make soak` looks for others.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=3000)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -549,7 +549,6 @@ def shape(found: Comparison, *, swapped: bool = False) -> Any:
     )
 
 
-@settings(deadline=None, max_examples=100)
 @given(CONTENTS, CONTENTS)
 async def test_a_comparison_takes_no_side(a: Content, b: Content) -> None:
     assert (await compared(a, a)).comparison.same

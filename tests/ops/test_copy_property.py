@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.content import Content, a_layer, an_artifact, an_image, an_index_of, put, read
@@ -39,7 +39,6 @@ async def contents(store: MemoryStore, graph: Content) -> Mapping[Digest, bytes]
     return found
 
 
-@settings(deadline=None, max_examples=60)
 @given(graph=GRAPHS, jobs=st.integers(1, 5))
 def test_everything_reachable_arrives_and_the_second_copy_moves_nothing(graph: Content, jobs: int) -> None:
     async def scenario() -> None:
@@ -58,7 +57,6 @@ def test_everything_reachable_arrives_and_the_second_copy_moves_nothing(graph: C
     asyncio.run(scenario())
 
 
-@settings(deadline=None, max_examples=100)
 @given(graph=GRAPHS, jobs=st.integers(1, 5), budget=st.integers(0, 30))
 def test_copy_cut_short_anywhere_shows_no_tag_and_the_next_one_finishes_it(
     graph: Content, jobs: int, budget: int
