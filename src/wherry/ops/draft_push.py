@@ -8,9 +8,8 @@ from wherry.oci.digest import Digest
 from wherry.oci.dockerdraft import DraftImage, assembled
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Reference, Tag
-from wherry.ops._each import each
-from wherry.ops.copy import copy
 from wherry.ops.images import JOBS, is_artifact
+from wherry.ops.index_sources import Entry, bring
 from wherry.stores.drafts import Drafts, EmptyDraft, NoPlatform
 from wherry.stores.protocol import Store
 
@@ -56,7 +55,7 @@ def plan(drafts: Drafts, name: Reference, tags: Sequence[Tag] = ()) -> Plan:
 
 
 async def push(planned: Plan, repository: Callable[[Reference], Store], *, jobs: int = JOBS) -> None:
-    """Push what was planned.
+    """Push what was planned; a blob that several images share goes once.
 
     Args:
         repository: opens the repository of a reference.
@@ -65,8 +64,9 @@ async def push(planned: Plan, repository: Callable[[Reference], Store], *, jobs:
         RegistryError: a registry refuses; no tag has moved.
     """
     target = repository(planned.name)
-    foreign = planned.foreign
-    await each(lambda digest: copy(repository(foreign[digest]), digest, target), foreign, at_once=jobs)
+    described = {child.digest: child for child in planned.manifest.view.manifests}
+    entries = [Entry(described[digest], repository(home)) for digest, home in planned.foreign.items()]
+    await bring(entries, target, jobs=jobs)
     await target.push_manifest(planned.manifest, *planned.tags)
 
 

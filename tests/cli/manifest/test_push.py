@@ -102,9 +102,13 @@ async def test_shared_layers_are_carried_to_another_registry_once(registry, regi
     images = [an_image(str(number), layers=(base, a_layer({str(number): b""}))) for number in range(3)]
     target = f"{elsewhere.address}/carried/app:1"
     sources = [await pushed(image, f"team/app:{number}") for number, image in enumerate(images)]
-    assert (await wherry("manifest", "create", "--insecure", target, *sources)).code == 0
-    done = await wherry("manifest", "push", target)
+    with recorded(elsewhere.address) as (address, requests):
+        by_the_recorder = target.replace(elsewhere.address, address)
+        assert (await wherry("manifest", "create", "--insecure", by_the_recorder, *sources)).code == 0
+        done = await wherry("manifest", "push", by_the_recorder)
     assert (done.code, done.err) == (0, "")
+    blobs = {digest for image in images for digest in image.all_blobs()}
+    assert len([each for each in requests if each.startswith("POST")]) == len(blobs)
     assert [each["digest"] for each in (await shown(wherry, target))["manifests"]] == [
         str(each.digest) for each in images
     ]
