@@ -187,7 +187,7 @@ def _location(answer: Answer, place: str) -> str:
             return str(resolved(answer.url, location))
         problem = "no Location"
     except ValueError as error:
-        shown, _, _ = location.partition("?")  # what follows may be a secret
+        shown, _, _ = (location or "").partition("?")  # what follows may be a secret
         problem = f"a Location that is no URL: {shown[:_SHOWN]!r} ({error})"
     raise UnexpectedResponse(
         f"{place}: the answer has {problem}", request=exchange_of("POST", answer.url), status=answer.status
