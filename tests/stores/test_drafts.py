@@ -236,3 +236,14 @@ def test_files_are_replaced_whole(drafts: Drafts) -> None:
         )
     assert json.loads(file.read_bytes())["Descriptor"]["digest"] == str(ARM64.digest)
     assert file.stat().st_ino != inode
+
+
+def test_a_draft_is_removed_only_as_it_was_read(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:amd64"))
+    read = drafts.images(LIST)
+    put(drafts, drafted("h.example/team/app:arm64", ARM64))
+    assert not drafts.remove_unchanged(LIST, read)
+    assert len(drafts.images(LIST)) == 2
+    assert drafts.remove_unchanged(LIST, drafts.images(LIST))
+    assert not drafts.exists(LIST)
+    assert drafts.remove_unchanged(LIST, read), "somebody else has removed it"

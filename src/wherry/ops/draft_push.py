@@ -20,6 +20,8 @@ class Plan(Struct, frozen=True):
     """What a push will do: `manifest` is the list to push, under `tags` (none: by its digest alone)."""
 
     name: Reference
+    images: tuple[DraftImage, ...]
+    """The draft as it was when this was planned."""
     manifest: Manifest
     foreign: Mapping[Digest, Reference]
     """The images that are in other repositories or registries, and where; in the list's order."""
@@ -51,7 +53,7 @@ def plan(drafts: Drafts, name: Reference, tags: Sequence[Tag] = ()) -> Plan:
     there = {digest for digest, home in homes if home.context == name.context}
     foreign = {digest: home for digest, home in homes if digest not in there}
     own = () if name.tag is None else (name.tag,)
-    return Plan(name, assembled(images), foreign, tuple(dict.fromkeys((*own, *tags))))
+    return Plan(name, images, assembled(images), foreign, tuple(dict.fromkeys((*own, *tags))))
 
 
 async def push(planned: Plan, repository: Callable[[Reference], Store], *, jobs: int = JOBS) -> None:

@@ -13,7 +13,7 @@ Everything of ours is in a folder of its own beside docker's. Nothing here block
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -185,6 +185,18 @@ class Drafts:
                 self._discard(self._place(name))
             except FileNotFoundError:
                 raise DraftUnknown(name) from None
+
+    def remove_unchanged(self, name: Reference, images: Sequence[DraftImage]) -> bool:
+        """Remove a list if it is still these images, in their order; whether it is gone.
+
+        Raises:
+            StoreError: it cannot be read or removed, or is damaged.
+        """
+        with self._locked(), suppress(DraftUnknown, FileNotFoundError):
+            if self.images(name) != tuple(images):
+                return False
+            self._discard(self._place(name))
+        return True
 
     def listed(self) -> list[Listed]:
         """All drafts there are, in the byte order of their folders.

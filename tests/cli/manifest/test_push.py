@@ -4,8 +4,12 @@ from pathlib import Path
 import pytest
 
 from tests.content import a_foreign_layer, a_layer, an_image, an_index_of
+from tests.faults.proxy import Fault, changed, proxy
 from tests.golden.servers import recorded
+from wherry.oci.dockerdraft import DraftImage
 from wherry.oci.mediatype import OCI_INDEX
+from wherry.oci.reference import Reference
+from wherry.stores.drafts import Drafts
 
 AMD64 = an_image()
 ARM64 = an_image(platform="linux/arm64/v8")
@@ -83,8 +87,7 @@ async def test_by_digest_the_list_gets_no_tag(registry, wherry, pushed) -> None:
 async def test_a_failure_keeps_the_draft_and_moves_no_tag(registry, wherry, target) -> None:
     before = await wherry("manifest", "inspect", "--local", "--raw", target)
     gone = target.replace("team/app:multi", f"team/other@{ARM64.digest}")
-    from wherry.oci.reference import Reference  # noqa: PLC0415  # this test alone needs them
-    from wherry.stores.remote import Client  # noqa: PLC0415
+    from wherry.stores.remote import Client  # noqa: PLC0415  # this test alone needs it
 
     async with Client() as client:
         reference = Reference.parse(gone)
@@ -94,6 +97,36 @@ async def test_a_failure_keeps_the_draft_and_moves_no_tag(registry, wherry, targ
     assert str(ARM64.digest) in done.err
     assert (await wherry("manifest", "inspect", "--local", "--raw", target)).out == before.out
     assert (await wherry("manifest", "inspect", "--insecure", "--remote", target)).code == 1
+
+
+async def test_purging_keeps_a_draft_that_somebody_changed_while_it_was_pushed(
+    registry, wherry, pushed, configuration
+) -> None:
+    source, other = await pushed(AMD64, "team/app:amd64"), await pushed(ARM64, "team/app:arm64")
+
+    def amended(head: bytes, body: bytes) -> bytes:
+        with Drafts(configuration).change(name) as draft:
+            draft.put(DraftImage(other, ARM64.descriptor, ARM64.manifest))
+        return head + b"\r\n\r\n" + body
+
+    push = Fault(lambda asked: (asked.method, asked.path) == ("PUT", "/v2/team/app/manifests/multi"), changed(amended))
+    async with proxy(registry.address, push) as between:
+        name = Reference.parse(f"{between.address}/team/app:multi")
+        assert (await wherry("manifest", "create", "--insecure", name, source)).code == 0
+        done = await wherry("manifest", "push", "--purge", name)
+        assert (done.code, done.err) == (
+            0,
+            f"wherry: the draft of {name} has changed since it was read to be pushed, and stays\n",
+        )
+        assert [image.descriptor for image in Drafts(configuration).images(name)] == [
+            AMD64.descriptor,
+            ARM64.descriptor,
+        ]
+        assert len((await shown(wherry, str(name)))["manifests"]) == 1
+        again = await wherry("manifest", "push", "--purge", name)
+        assert (again.code, again.err) == (0, "")
+        assert len((await shown(wherry, str(name)))["manifests"]) == 2
+        assert not Drafts(configuration).exists(name)
 
 
 async def test_shared_layers_are_carried_to_another_registry_once(registry, registry_factory, wherry, pushed) -> None:

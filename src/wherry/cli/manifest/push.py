@@ -27,7 +27,9 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 )
 @click.argument("names", nargs=-1)
 @insecure_option
-@click.option("-p", "--purge", is_flag=True, help="Remove the draft when it is pushed.")
+@click.option(
+    "-p", "--purge", is_flag=True, help="Remove the draft when it is pushed, if nobody has changed it meanwhile."
+)
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="One more tag for the list; may be repeated.")
 @click.option("--digest-file", metavar="FILE", type=_FILE, help="Write the list's digest to a file.")
 @click.option(
@@ -62,8 +64,8 @@ def push(
         digest_file.write_text(f"{planned.manifest.digest}\n")
     if metadata_file is not None:
         metadata_file.write_bytes(_metadata(planned.manifest, planned.targets))
-    if purge:
-        drafts.remove(name)
+    if purge and not drafts.remove_unchanged(name, planned.images):
+        say(f"wherry: the draft of {name} has changed since it was read to be pushed, and stays")
 
 
 async def _push(planned: Plan, *, insecure: bool) -> None:
