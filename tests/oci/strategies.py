@@ -27,7 +27,7 @@ hosts = st.one_of(
     st.just("localhost"),
     st.lists(labels, min_size=2, max_size=4).map(".".join),
     labels.map(lambda label: f"{label}:5000"),
-    st.from_regex(r"\[([0-9a-f]{1,4}:){1,7}:?[0-9a-f]{1,4}\](:[0-9]{1,5})?", fullmatch=True),
+    st.from_regex(r"\[([0-9a-f]{1,4}:){1,7}:?[0-9a-f]{1,4}\](:[0-9]{1,4})?", fullmatch=True),
 ).filter(lambda host: host != "index.docker.io")
 
 

@@ -1,4 +1,5 @@
 import inspect
+import pickle
 
 import pytest
 
@@ -84,3 +85,18 @@ def test_how_long_to_wait_is_unknown_until_the_registry_says():
 
 def test_a_registry_that_does_not_answer_is_named():
     assert Unreachable("no answer", registry="registry.example:5000").registry == "registry.example:5000"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidTag("x", "so", hint="look again"),
+        ManifestUnknown("gone", request=Exchange("GET", "http://r.example/v2/a/manifests/t")),
+        Unreachable("r.example: silent", registry="r.example"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_reaches_another_process_whole(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert (str(again), again.args, vars(again)) == (str(error), error.args, vars(error))

@@ -122,6 +122,8 @@ REFUSED = [
     ("host.example:/a", "not of the form host[:port]"),
     ("host.example:port/a", "not of the form host[:port]"),
     ("a..b/c", "not of the form host[:port]"),
+    ("host.example:65536/a", "registry 'host.example:65536' is not reachable: the largest port is 65535"),
+    pytest.param(f"127.0.0.1:{'9' * 5000}/a", "the largest port is 65535", id="a port of 5,000 digits"),
     ("user:password@host/a", "digest 'host/a'"),
     ("fc00::1:5000/debian", "not of the form host[:port]"),
     ("[fe80::1%eth0]:5000/debian", "not of the form host[:port]"),

@@ -595,3 +595,11 @@ async def test_second_look_counts_each_blob_once() -> None:
     assert copied.moved.blobs == len(own) + 1
     assert copied.moved.blobs + copied.skipped.blobs == len(MULTI.all_blobs())
     await everything_is_in(destination, MULTI)
+
+
+async def test_arguments_that_cannot_be_meant_are_refused_at_once() -> None:
+    source = await holding(an_image(), "1")
+    with pytest.raises(TypeError, match=r"tags=\[Tag\('v10'\)\]"):
+        await copy(source, Tag("1"), MemoryStore(), tags=Tag("v10"))  # type: ignore[arg-type]  # that is the mistake
+    with pytest.raises(ValueError, match="jobs is 0"):
+        await copy(source, Tag("1"), MemoryStore(), jobs=0)

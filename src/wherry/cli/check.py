@@ -4,9 +4,9 @@ import sys
 from typing import Any
 
 import click
-import msgspec
 
 from wherry.cli.failures import ExitCode, Manner
+from wherry.cli.json_output import print_json
 from wherry.cli.options import insecure_option
 from wherry.cli.platforms import read_platforms
 from wherry.cli.session import open_client, run
@@ -83,7 +83,7 @@ def check(
             _print(noticed)  # what was found until the place itself failed, or somebody had enough
         raise
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(_document(place, found, deep=deep)), indent=2))
+        print_json(_document(place, found, deep=deep))
     else:
         _print(found.problems)
         if not quiet:

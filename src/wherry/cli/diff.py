@@ -1,11 +1,11 @@
 """`wherry diff`."""
 
 import click
-import msgspec
 
 from wherry.cli.diff_document import document
 from wherry.cli.diff_text import Sides, lines
 from wherry.cli.failures import ExitCode, Manner
+from wherry.cli.json_output import print_json
 from wherry.cli.options import insecure_option
 from wherry.cli.platforms import read_platform
 from wherry.cli.session import open_client, run
@@ -46,7 +46,7 @@ def diff(
         return ExitCode.OK if run(_same(a, b, platform, insecure=insecure)) else ExitCode.FAILED
     sides, found = run(_compare(a, b, platform, insecure=insecure))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(document(sides, found)), indent=2))
+        print_json(document(sides, found))
     else:
         click.echo("\n".join(lines(sides, found)))
     return ExitCode.OK if found.comparison.same else ExitCode.FAILED

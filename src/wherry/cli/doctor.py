@@ -4,9 +4,9 @@ import os
 from contextlib import suppress
 
 import click
-import msgspec
 
 from wherry.cli.failures import ExitCode, say
+from wherry.cli.json_output import print_json
 from wherry.cli.options import insecure_option
 from wherry.cli.session import open_client, run
 from wherry.cli.surroundings import host_files
@@ -50,7 +50,7 @@ def doctor(place: str, *, as_json: bool, forget: bool, insecure: bool) -> int:
             "works": not broken,
             "findings": findings,
         }
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+        print_json(document)
     for each in broken if as_json else ():
         say(f"wherry: {registry}: {each.about}: {each.text}")
     return ExitCode.FAILED if broken else ExitCode.OK

@@ -4,8 +4,8 @@ import sys
 from typing import Any
 
 import click
-import msgspec
 
+from wherry.cli.json_output import print_json
 from wherry.cli.options import insecure_option
 from wherry.cli.session import open_client, run
 from wherry.cli.sizes import size
@@ -40,7 +40,7 @@ def inspect(reference: str, *, as_json: bool, raw: bool, insecure: bool) -> None
         return
     place, found = run(_look(location, insecure=insecure))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(_document(place, found)), indent=2))
+        print_json(_document(place, found))
     else:
         click.echo("\n".join(_lines(place, found)))
 

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Collection
 from fnmatch import fnmatchcase
 
 import click
-import msgspec
 from msgspec import Struct
 
+from wherry.cli.json_output import print_json
 from wherry.cli.options import insecure_option
 from wherry.cli.session import open_client, run
 from wherry.cli.tables import columns
@@ -84,7 +84,7 @@ async def _print(names: AsyncIterator[str], head: dict[str, str], what: str, *, 
     """Lines as they come, or one document at the end."""
     if as_json:
         document = {**head, what: [str(name) async for name in names]}
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+        print_json(document)
         return
     async for name in names:
         click.echo(name)
@@ -101,7 +101,7 @@ async def _print_digests(location: Location, wanted: _Wanted, *, as_json: bool, 
             "reference": str(location),
             "tags": [{"tag": tag, "digest": digest or None} for tag, digest in rows],
         }
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+        print_json(document)
     elif rows:
         click.echo("\n".join(columns(rows)))
 

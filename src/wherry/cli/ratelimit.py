@@ -1,8 +1,8 @@
 """`wherry ratelimit`."""
 
 import click
-import msgspec
 
+from wherry.cli.json_output import print_json
 from wherry.cli.options import insecure_option
 from wherry.cli.session import open_client, run
 from wherry.oci.reference import Reference
@@ -34,7 +34,7 @@ def ratelimit(reference: str, *, as_json: bool, insecure: bool) -> None:
             "window": limit.window if limit else None,
             "source": (limit.source if limit else None) or None,
         }
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+        print_json(document)
     elif limit is None:
         click.echo(f"{place.registry} tells no rate limit")
     else:

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-import msgspec
 
 from wherry.cli.failures import Manner, report, say
+from wherry.cli.json_output import print_json
 from wherry.cli.options import insecure_option
 from wherry.cli.session import open_client, run
 from wherry.oci.errors import InvalidReference, WherryError
@@ -48,7 +48,7 @@ def rm(
     account = _Account(as_json=as_json)
     run(_remove(locations, account, manifests=manifests, yes=yes, insecure=insecure))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(account.document()), indent=2))
+        print_json(account.document())
     return manner.code_of_all(error for _, error in account.failed)
 
 

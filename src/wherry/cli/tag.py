@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import click
-import msgspec
 
+from wherry.cli.json_output import print_json
 from wherry.cli.options import insecure_option
 from wherry.cli.session import open_client, run
 from wherry.oci.descriptor import Descriptor
@@ -32,7 +32,7 @@ def tag(reference: str, tags: tuple[str, ...], *, as_json: bool, insecure: bool)
     places = [str(location.at(each)) for each in wanted]
     if as_json:
         document = {"digest": str(found.digest), "references": places}
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+        print_json(document)
     else:
         click.echo("\n".join(places))
 

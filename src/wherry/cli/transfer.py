@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
-
 from wherry.cli.failures import say
+from wherry.cli.json_output import encoded
 from wherry.cli.sizes import size
 from wherry.oci.digest import Digest
 from wherry.ops.progress import Arrived, Ended, Event, Expected, Failed, Passed, Planned, Progress, ignore
@@ -39,7 +38,7 @@ def shown(*, quiet: bool, as_json: bool) -> Iterator[Progress]:
 
 def print_event(event: str, document: dict[str, Any]) -> None:
     """Print an event as a line of JSON, at once."""
-    sys.stdout.buffer.write(msgspec.json.encode({"event": event, **document}) + b"\n")
+    sys.stdout.buffer.write(encoded({"event": event, **document}) + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -29,7 +29,7 @@ client finds the class by them (`wherry.oci.wire.errors`). A store that is not a
 the same reasons, with no `request`.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -99,6 +99,17 @@ class WherryError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As an exception has it, its class would be called with the message alone, which most of these refuse."""
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(kind: type[WherryError], arguments: tuple[Any, ...], state: dict[str, Any]) -> WherryError:
+    """An error that came from another process."""
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(state)
+    return error
 
 
 class InvalidValue(WherryError, ValueError):

@@ -18,12 +18,13 @@ __all__ = ["DOCKER_HUB", "LATEST", "Reference", "Tag", "check_name", "check_regi
 DOCKER_HUB = "docker.io"
 LATEST = "latest"
 LONGEST_NAME = 255
+LARGEST_PORT = 65535
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _LABEL = r"(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])"
-_REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?")
+_REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])(?::(?P<port>[0-9]+))?")
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -69,8 +70,11 @@ def check_registry(host: str) -> str:
     Raises:
         InvalidReference: not of that form.
     """
-    if not _REGISTRY.fullmatch(host):
+    if (found := _REGISTRY.fullmatch(host)) is None:
         raise InvalidReference(host, "not of the form host[:port]")
+    port = (found["port"] or "").lstrip("0")
+    if len(port) > len(str(LARGEST_PORT)) or int(port or 0) > LARGEST_PORT:
+        raise InvalidReference(host, f"not reachable: the largest port is {LARGEST_PORT}")
     return host
 
 
@@ -134,9 +138,10 @@ class Reference(Struct, frozen=True):
             raise InvalidReference(text, f"tag {tag_text!r}: {error.reason}", hint=error.hint) from None
         except InvalidDigest as error:
             raise InvalidReference(text, f"digest {digest_text!r}: {error.reason}", hint=error.hint) from None
-        if not _REGISTRY.fullmatch(registry):
-            raise InvalidReference(text, f"registry {registry!r} is not of the form host[:port]")
-        return cls(registry, name, tag, digest)
+        try:
+            return cls(registry, name, tag, digest)
+        except InvalidReference as error:
+            raise InvalidReference(text, f"registry {registry!r} is {error.reason}") from None
 
     @property
     def name(self) -> Tag | Digest:

@@ -76,6 +76,8 @@ class Run:
     """What copies share that run together. The stores must live as long as it does."""
 
     def __init__(self, jobs: int, *, is_busy: bool = False) -> None:
+        if jobs < 1:
+            raise ValueError(f"jobs is {jobs}; at least 1 has to work")
         self.jobs = jobs
         self.is_busy = is_busy
         """Whether there are copies enough to keep all places taken."""

@@ -72,6 +72,8 @@ async def copy(
         ManifestBlobUnknown: `sparse`, and the destination takes no index with holes.
         Unsupported: it is signed schema 1, and not to be converted.
     """
+    if isinstance(tags, str):
+        raise TypeError(f"tags are several: tags=[Tag({str(tags)!r})]")
     options = Options(
         platforms=tuple(platforms),
         sparse=sparse,

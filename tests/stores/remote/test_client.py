@@ -75,3 +75,16 @@ async def test_connections_are_kept(registry):
         for _ in range(10):
             await repository.manifest(Tag("v1"))
     assert server.greeted == 1
+
+
+async def test_one_registry_is_not_taken_for_several():
+    with pytest.raises(TypeError, match=r"insecure=\['registry.example'\]"):
+        Client(insecure="registry.example")
+
+
+async def test_repository_of_a_client_that_is_closed_says_so_at_once(registry):
+    async with Client() as client:
+        repository = client.repository(Reference.parse(f"{registry.address}/team/app"))
+        await put(an_image(), repository, "1")
+    with pytest.raises(RuntimeError, match="the client was closed already"):
+        await repository.resolve(Tag("1"))

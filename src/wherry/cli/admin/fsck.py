@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from wherry.cli.admin.options import data_option, json_option, print_json
+from wherry.cli.admin.options import data_option, json_option
 from wherry.cli.failures import ExitCode, say
+from wherry.cli.json_output import print_json
 from wherry.cli.session import run
 from wherry.server.inspection.fsck import inspect
 from wherry.server.inspection.protocol import Finding

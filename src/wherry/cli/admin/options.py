@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import click
-import msgspec
 
-__all__ = ["Seconds", "data_option", "json_option", "print_json"]
+__all__ = ["Seconds", "data_option", "json_option"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -34,8 +33,3 @@ class Seconds(click.ParamType[float]):
         if not (number.isascii() and number.isdigit() and len(number) <= len("999999999") and unit in _UNITS):
             self.fail(f"{value!r} is not a time, for example 90s, 30m, 12h or 7d", param, ctx)
         return float(int(number) * _UNITS[unit])
-
-
-def print_json(document: object) -> None:
-    """A result for programs."""
-    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from wherry.cli.admin.options import Seconds, data_option, json_option, print_json
+from wherry.cli.admin.options import Seconds, data_option, json_option
 from wherry.cli.failures import say
+from wherry.cli.json_output import print_json
 from wherry.cli.session import run
 from wherry.cli.sizes import size
 from wherry.cli.tables import columns

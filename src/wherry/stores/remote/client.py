@@ -67,6 +67,8 @@ class Client:
         self._notes = None if notes is None else Notes(notes)
         self._interrupted = None if notes is None else Interrupted(notes)
         self._credentials = credentials
+        if isinstance(insecure, str):
+            raise TypeError(f"insecure are several registries: insecure=[{insecure!r}]")
         self._policy = Policy(insecure if isinstance(insecure, bool) else frozenset(insecure), loopback)
         self._chunked = chunked
         self._transport = Transport(

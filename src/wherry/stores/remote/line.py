@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from pyreqwest.client import Client as Pool
-from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.exceptions import ClientClosedError, PyreqwestError
 from pyreqwest.request import RequestBuilder
 
 from wherry.oci.errors import Unreachable
@@ -92,6 +92,8 @@ class Line:
         request, limits, before = builder.build_streamed(), self._limits, cancels()
         try:
             response = await request.__aenter__()
+        except ClientClosedError as error:
+            raise RuntimeError(f"{self._place}: the client was closed already") from error
         except PyreqwestError as error:  # its timeouts are TimeoutErrors too
             raise self._unreachable(error) from error
         answer = Answer(request, url, response, self._place, limits.silence, limits.read)
