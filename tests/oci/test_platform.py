@@ -171,3 +171,19 @@ def test_a_platform_satisfies_itself(platform):
 def test_any_text_is_a_platform_or_is_refused_as_one(text):
     refused = refusal(InvalidPlatform, Platform.parse, text)
     assert refused is None or refused.text == text
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("linux/arm64", "linux/arm64/v8", True),
+        ("linux/arm", "linux/arm/v7", True),
+        ("linux/arm", "linux/arm/v6", False),
+        ("linux/arm64", "linux/arm", False),
+        ("linux/amd64", "linux/amd64/v3", False),
+        ("windows(10.0.1+a+b)/amd64", "windows(10.0.1+b+a)/amd64", True),
+        ("windows(10.0.1)/amd64", "windows(10.0.2)/amd64", False),
+    ],
+)
+def test_the_same_platform_has_the_same_identity(one, other, same):
+    assert (Platform.parse(one).identity == Platform.parse(other).identity) is same

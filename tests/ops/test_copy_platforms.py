@@ -181,6 +181,44 @@ async def test_unwrap_copies_the_image_itself() -> None:
     assert not await destination.exists(PROOF_ARM64.descriptor)
 
 
+TWICE = index_of(
+    entry(ARM64),
+    entry(ARM64, platform={"os": "linux", "architecture": "arm", "variant": "v6"}),
+    entry(ARM64, platform={"os": "linux", "architecture": "arm"}),
+    entry(PROOF_ARM64, ARM64),
+    children=(ARM64, PROOF_ARM64),
+)
+
+
+async def test_of_an_image_for_several_platforms_the_entries_for_one_are_kept() -> None:
+    destination = RecordingStore()
+    await copy(await holding(TWICE, "1"), ONE, destination, tags=[ONE], platforms=platforms("linux/arm/v6"))
+    found = (await destination.manifest(ONE)).view.manifests
+    assert [str(child.platform) for child in found] == ["linux/arm/v6", "unknown/unknown"]
+
+
+async def test_unwrap_of_one_image_for_several_platforms_copies_it() -> None:
+    destination = RecordingStore()
+    wanted = platforms("linux/arm")
+    copied = await copy(await holding(TWICE, "1"), ONE, destination, tags=[ONE], platforms=wanted, unwrap=True)
+    assert copied.root.digest == ARM64.digest
+
+
+async def test_unwrap_names_what_tells_images_apart() -> None:
+    other = an_image("other", platform="linux/arm64")
+    index = index_of(
+        entry(ARM64),
+        entry(ARM64, platform={"os": "linux", "architecture": "arm"}),
+        entry(ARM7, platform={"os": "linux", "architecture": "arm", "variant": "v6"}),
+        entry(other),
+        children=(ARM64, ARM7, other),
+    )
+    wanted = platforms("linux/arm", "linux/arm64")
+    with pytest.raises(ManifestUnknown, match="has 3 images for that platform") as caught:
+        await copy(await holding(index, "1"), ONE, RecordingStore(), tags=[ONE], platforms=wanted, unwrap=True)
+    assert caught.value.hint == f"be more exact: {ARM64.digest}, linux/arm/v7, linux/arm/v6, {other.digest}"
+
+
 async def test_unwrap_of_several_images_is_refused() -> None:
     source = await holding(an_index_of(ARM7, an_image(platform="linux/arm/v6")), "1")
     with pytest.raises(ManifestUnknown, match="has 2 images") as caught:

@@ -17,7 +17,7 @@ from wherry.ops import index_edit
 from wherry.ops.index import assemble
 from wherry.ops.index_change import Contended, change
 from wherry.ops.index_edit import assembled
-from wherry.ops.index_sources import Entry, Named, bring, gather
+from wherry.ops.index_sources import Entry, Named, bring, gather, merged
 from wherry.ops.selection import SUBJECT
 from wherry.stores.memory import MemoryStore
 
@@ -25,6 +25,17 @@ AMD64 = an_image()
 ARM64 = an_image(platform="linux/arm64/v8")
 WINDOWS = an_image("win", platform="windows(10.0.1)/amd64")
 NEWER = an_image("newer", platform="linux/arm64/v8")
+ARM = Platform("linux", "arm")
+
+
+def twice() -> Manifest:
+    """One image in an index for two platforms, and an attestation about it."""
+    [image, about] = attested(ARM64).view.manifests
+    return assemble([image, replace(image, platform=ARM), about])
+
+
+def platforms(manifest: Manifest) -> list[str]:
+    return [str(entry.platform) for entry in manifest.view.manifests]
 
 
 def attested(*images: Content) -> Manifest:
@@ -73,6 +84,29 @@ async def test_entries_stand_in_the_order_of_the_arguments(source) -> None:
 async def test_an_index_stands_for_its_entries_and_each_digest_comes_once(source) -> None:
     made = assembled(await gathered(source, "amd64", "index", "win"))
     assert entries(made.manifest) == [AMD64.digest, ARM64.digest, WINDOWS.digest]
+
+
+async def test_an_image_for_two_platforms_is_listed_for_both(source) -> None:
+    await put(an_artifact(str(ARM64.digest).encode()), source)
+    await source.push_manifest(twice(), Tag("twice"))
+    made = assembled(await gathered(source, "twice", "amd64", "arm64", "twice")).manifest
+    assert platforms(made) == ["linux/arm64/v8", "linux/arm", "unknown/unknown", "linux/amd64"]
+    found = await gathered(source, "twice")
+    assert assembled(found, annotations={"a": "b"}).manifest.view.manifests == twice().view.manifests
+    assert platforms(assembled(found, platforms=[ARM]).manifest) == ["linux/arm", "unknown/unknown"]
+
+
+def test_what_states_no_platform_is_the_first_of_its_digest_that_does() -> None:
+    arm, silent, nothing = (replace(ARM64.descriptor, platform=each) for each in (ARM, None, Platform()))
+    for order, expected in (
+        ([silent, ARM64.descriptor, arm, nothing], ["linux/arm64/v8", "linux/arm"]),
+        ([arm, silent, ARM64.descriptor], ["linux/arm", "linux/arm64/v8"]),
+        ([nothing, arm], ["linux/arm"]),
+        ([silent, silent], ["None"]),
+    ):
+        store = MemoryStore()
+        made = merged([Entry(each, store) for each in order])
+        assert [str(each.descriptor.platform) for each in made] == expected
 
 
 async def test_one_index_and_nothing_asked_is_taken_byte_for_byte(source) -> None:
@@ -130,6 +164,29 @@ def test_adding_instead_takes_the_place_of_the_same_platform_and_its_attestation
     assert index_edit.add(changed, entry(NEWER), instead=True) is changed
 
 
+def test_adding_adds_an_image_for_another_platform() -> None:
+    index = assemble([ARM64.descriptor])
+    arm = Entry(replace(ARM64.descriptor, platform=ARM), MemoryStore())
+    assert platforms(index_edit.add(index, [arm])) == ["linux/arm64/v8", "linux/arm"]
+
+
+def test_the_usual_variant_is_the_same_platform_whether_it_is_written_or_not() -> None:
+    index = attested(AMD64, ARM64)
+    plain, newer = (replace(each.descriptor, platform=Platform("linux", "arm64")) for each in (ARM64, NEWER))
+    assert index_edit.add(index, [Entry(plain, MemoryStore())]) is index
+    assert index_edit.add(index, [Entry(plain, MemoryStore())], instead=True) is index
+    assert index_edit.add(index, [Entry(replace(plain, platform=None), MemoryStore())]) is index
+    changed = index_edit.add(index, [Entry(newer, MemoryStore())], instead=True)
+    assert entries(changed) == [entries(index)[0], entries(index)[2], NEWER.digest]
+
+
+def test_adding_instead_leaves_the_same_image_for_another_platform() -> None:
+    changed = index_edit.add(twice(), entry(NEWER), instead=True)
+    assert platforms(changed) == ["linux/arm", "unknown/unknown", "linux/arm64/v8"]
+    both = [*entry(NEWER), *entry(ARM64)]
+    assert entries(index_edit.add(twice(), both, instead=True)) == [*entries(twice()), NEWER.digest]
+
+
 def test_a_docker_list_with_an_oci_image_in_it_becomes_an_oci_index() -> None:
     docker = an_image(docker=True)
     index = an_index_of(docker, docker=True).manifest
@@ -144,6 +201,18 @@ def test_removing_by_digest_or_platform_takes_attestations_along() -> None:
     with pytest.raises(ManifestUnknown, match="no entry for windows/amd64"):
         index_edit.remove(index, [Platform("windows", "amd64")])
     assert index_edit.remove(index, [Platform("windows", "amd64")], must=False) is index
+
+
+def test_of_an_image_for_two_platforms_one_is_removed_or_by_digest_both() -> None:
+    one = index_edit.remove(twice(), [Platform("linux", "arm64")])
+    assert platforms(one) == ["linux/arm", "unknown/unknown"]
+    assert entries(index_edit.remove(one, [ARM])) == []
+    assert entries(index_edit.remove(twice(), [ARM64.digest])) == []
+
+
+def test_of_an_image_for_two_platforms_one_is_annotated() -> None:
+    one = index_edit.annotate(twice(), {"k": "v"}, [ARM])
+    assert [(each.annotations or {}).get("k") for each in one.view.manifests] == [None, "v", None]
 
 
 def test_annotating_entries_or_the_index_itself() -> None:

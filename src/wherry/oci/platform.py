@@ -5,7 +5,7 @@ Spec: image-spec 1.1, image-index.md, "platform".
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Self
 
 from msgspec import Struct
@@ -117,6 +117,11 @@ class Platform(Struct, frozen=True):
     def full_variant(self) -> str:
         """The variant, or the usual one where none is written: arm64 is v8, arm is v7; empty where there is none."""
         return self.variant or _DEFAULT_VARIANTS.get(self.architecture, "")
+
+    @property
+    def identity(self) -> Hashable:
+        """What tells platforms apart, to compare by: the usual variant written out, features in any order."""
+        return (self.os, self.architecture, self.full_variant, frozenset(self.os_features), self.os_version)
 
     def satisfies(self, wanted: "Platform") -> bool:
         """Whether an image for this platform is what somebody means who asks for `wanted`.

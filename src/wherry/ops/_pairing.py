@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Hashable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.mediatype import kind_of
@@ -61,16 +62,14 @@ def _exact(entry: Descriptor) -> Hashable:
 
 def _written_out(entry: Descriptor) -> Hashable:
     on = _known(entry)
-    return _exact(entry) if on is None else (*_machine(on), on.os_version)
+    return _exact(entry) if on is None else on.identity
 
 
 def _release(entry: Descriptor) -> Hashable:
     on = _known(entry)
-    return _exact(entry) if on is None else (*_machine(on), tuple(on.os_version.split(".")[:_RELEASE_PARTS]))
-
-
-def _machine(on: Platform) -> tuple[Hashable, ...]:
-    return (on.os, on.architecture, on.full_variant, frozenset(on.os_features))
+    if on is None:
+        return _exact(entry)
+    return replace(on, os_version=".".join(on.os_version.split(".")[:_RELEASE_PARTS])).identity
 
 
 _KEYS: tuple[Callable[[Descriptor], Hashable], ...] = (

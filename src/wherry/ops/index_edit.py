@@ -1,6 +1,6 @@
 """An index assembled from sources, and an index changed: what is asked for, as new bytes. Nothing is pushed here."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, Kind
 from wherry.oci.platform import Platform
 from wherry.ops.index import assemble, with_annotations, with_entries
-from wherry.ops.index_sources import Entry, Gathered, merged, of_platforms
+from wherry.ops.index_sources import Entry, Gathered, machine_of, merged, of_platforms
 from wherry.ops.selection import subject_of
 
 __all__ = ["Assembled", "add", "annotate", "assembled", "remove"]
@@ -58,6 +58,8 @@ def assembled(
 def add(index: Manifest | None, entries: Sequence[Entry], *, instead: bool = False) -> Manifest:
     """An index with more entries, behind those that it has; one that it has by digest and platform is not added again.
 
+    One that states no platform is there if its digest is.
+
     Args:
         index: the present one; None makes a new one.
         instead: a new entry takes the place of those for the same platform, and of their attestations.
@@ -69,20 +71,20 @@ def add(index: Manifest | None, entries: Sequence[Entry], *, instead: bool = Fal
         return assemble(new)
     there = list(_entries(index))
     if instead:
-        there = _without(there, [old.digest for old in there if _is_replaced(old, new)])
-    known = {(old.digest, old.platform) for old in there}
-    return _rewritten(index, [*there, *(entry for entry in new if (entry.digest, entry.platform) not in known)])
+        there = _without(there, _replaced(there, new))
+    known = {(old.digest, machine) for old in there for machine in (machine_of(old), None)}
+    return _rewritten(index, [*there, *(entry for entry in new if (entry.digest, machine_of(entry)) not in known)])
 
 
 def remove(index: Manifest, names: Collection[Digest | Platform], *, must: bool = True) -> Manifest:
-    """An index without the entries of these digests or platforms, and without their attestations.
+    """An index without the entries of these digests or platforms, and without the attestations of images that are gone.
 
     Raises:
         ManifestUnknown: it has no such entry, and it `must`.
         ManifestInvalid: `index` is an image.
     """
     there = _entries(index)
-    return _rewritten(index, _without(there, [entry.digest for entry in _named(there, names, must=must)]))
+    return _rewritten(index, _without(there, _named(there, names, must=must)))
 
 
 def annotate(
@@ -105,10 +107,8 @@ def annotate(
         if index.media_type == DOCKER_LIST:
             return assemble(there, annotations=added(None))
         return with_annotations(index, added(index.view.annotations))
-    chosen = {entry.digest for entry in _named(there, names)}
-    changed = [
-        replace(entry, annotations=added(entry.annotations)) if entry.digest in chosen else entry for entry in there
-    ]
+    chosen = set(_named(there, names))
+    changed = [replace(entry, annotations=added(entry.annotations)) if entry in chosen else entry for entry in there]
     return _rewritten(index, changed)
 
 
@@ -132,14 +132,27 @@ def _rewritten(index: Manifest, entries: Sequence[Descriptor]) -> Manifest:
     return with_entries(index, entries)
 
 
-def _without(entries: Iterable[Descriptor], gone: Collection[Digest]) -> list[Descriptor]:
-    about = {str(digest) for digest in gone}
-    return [entry for entry in entries if entry.digest not in gone and subject_of(entry) not in about]
+def _without(entries: Iterable[Descriptor], gone: Iterable[Descriptor]) -> list[Descriptor]:
+    """The others, and attestations only of what is still among them: an image may stand there for another platform."""
+    out = set(gone)
+    rest = [entry for entry in entries if entry not in out]
+    about = {str(entry.digest) for entry in out} - {str(entry.digest) for entry in rest}
+    return [entry for entry in rest if subject_of(entry) not in about]
 
 
-def _is_replaced(old: Descriptor, new: Collection[Descriptor]) -> bool:
-    known = old.platform is not None and old.platform.known
-    return known and any(entry.platform == old.platform and entry.digest != old.digest for entry in new)
+def _replaced(there: Iterable[Descriptor], new: Iterable[Descriptor]) -> list[Descriptor]:
+    """The entries for a platform for which there are others now."""
+    offered: dict[Hashable, set[Digest]] = {}
+    for entry in new:
+        offered.setdefault(machine_of(entry), set()).add(entry.digest)
+    return [
+        old
+        for old in there
+        if old.platform is not None
+        and old.platform.known
+        and (digests := offered.get(machine_of(old)))
+        and old.digest not in digests
+    ]
 
 
 def _named(

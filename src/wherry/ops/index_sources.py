@@ -1,11 +1,12 @@
 """What an index is assembled from: images, and indexes that stand for their entries, wherever they are.
 
 An entry goes in as its index states it, with annotations and fields that we do not know; an image that stands alone gets
-the platform of its config. Attestations are entries too: an annotation says which image they are about, and they stay
+the platform of its config. Digest and platform together are what an entry is: one image may stand in an index for several
+platforms (the same program for arm/v6 and arm/v7). Attestations are entries too: an annotation says which image they are about, and they stay
 and go with it (BuildKit's convention, `vnd.docker.reference.digest`).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,7 +29,7 @@ from wherry.ops.progress import ignore
 from wherry.ops.selection import subject_of
 from wherry.stores.protocol import Source, Store
 
-__all__ = ["Entry", "Gathered", "Named", "bring", "gather", "merged", "of_platforms", "with_attestations"]
+__all__ = ["Entry", "Gathered", "Named", "bring", "gather", "machine_of", "merged", "of_platforms"]
 
 
 class Named(Struct, frozen=True):
@@ -81,13 +82,28 @@ async def bring(entries: Iterable[Entry], target: Store, *, jobs: int = JOBS) ->
 
 
 def merged(entries: Iterable[Entry]) -> list[Entry]:
-    """Each digest once, where it first stood; a platform or annotations that only a later one states are added."""
-    distinct: dict[Digest, Entry] = {}
-    for entry in entries:
-        there = distinct.setdefault(entry.descriptor.digest, entry)
+    """Each digest once for a platform, where it first stood; annotations that only a later one states are added.
+
+    An entry that states no platform is taken for the first of its digest that does.
+    """
+    listed = list(entries)
+    stated: dict[Digest, Hashable] = {}
+    for entry in listed:
+        if machine_of(entry.descriptor) is not None:
+            stated.setdefault(entry.descriptor.digest, machine_of(entry.descriptor))
+    distinct: dict[tuple[Digest, Hashable], Entry] = {}
+    for entry in listed:
+        digest = entry.descriptor.digest
+        key = (digest, machine_of(entry.descriptor) or stated.get(digest))
+        there = distinct.setdefault(key, entry)
         if there is not entry:
-            distinct[entry.descriptor.digest] = replace(there, descriptor=_both(there.descriptor, entry.descriptor))
+            distinct[key] = replace(there, descriptor=_both(there.descriptor, entry.descriptor))
     return list(distinct.values())
+
+
+def machine_of(entry: Descriptor) -> Hashable | None:
+    """What an entry says that it runs on, to compare by; None where it says nothing."""
+    return None if entry.platform in (None, Platform()) else entry.platform.identity
 
 
 def of_platforms(entries: Collection[Entry], platforms: Collection[Platform]) -> list[Entry]:
@@ -97,13 +113,8 @@ def of_platforms(entries: Collection[Entry], platforms: Collection[Platform]) ->
         platform = entry.descriptor.platform
         return platform is not None and any(platform.satisfies(each_wanted) for each_wanted in platforms)
 
-    return with_attestations(entries, {entry.descriptor.digest for entry in entries if wanted(entry)})
-
-
-def with_attestations(entries: Iterable[Entry], kept: Collection[Digest]) -> list[Entry]:
-    """The entries of these digests, and those that are about one of them."""
-    about = {str(digest) for digest in kept}
-    return [entry for entry in entries if entry.descriptor.digest in kept or subject_of(entry.descriptor) in about]
+    about = {str(entry.descriptor.digest) for entry in entries if wanted(entry)}
+    return [entry for entry in entries if wanted(entry) or subject_of(entry.descriptor) in about]
 
 
 async def _gathered(source: Named) -> Gathered:
@@ -132,4 +143,5 @@ async def _described(source: Named, manifest: Manifest) -> Descriptor:
 
 def _both(first: Descriptor, later: Descriptor) -> Descriptor:
     annotations = {**(later.annotations or {}), **(first.annotations or {})} or None
-    return replace(first, platform=first.platform or later.platform, annotations=annotations)
+    platform = later.platform if machine_of(first) is None else first.platform
+    return replace(first, platform=platform or first.platform, annotations=annotations)

@@ -10,6 +10,7 @@ index is kept whole when it has an image that is asked for.
 from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -64,31 +65,39 @@ async def select(source: Source, root: Manifest, platforms: Collection[Platform]
     entries = root.view.manifests
     stated = [found for _, found in await each(lambda entry: _platforms(source, entry), entries, at_once=JOBS)]
     _check_found(root, [platform for found in stated for platform in found], platforms)
-    meant = {
-        str(entry.digest) for entry, found in zip(entries, stated, strict=True) if _any_satisfies(found, platforms)
-    }
+    meant = {position for position, found in enumerate(stated) if _any_satisfies(found, platforms)}
+    about = {str(entries[position].digest) for position in meant}
     gone = frozenset(
-        position
-        for position, entry in enumerate(entries)
-        if str(entry.digest) not in meant and subject_of(entry) not in meant
+        position for position, entry in enumerate(entries) if position not in meant and subject_of(entry) not in about
     )
     return Selection(root, tuple(entry for position, entry in enumerate(entries) if position not in gone), gone)
 
 
 def unwrapped(selection: Selection) -> Descriptor:
-    """The one image that was selected, without its attestations.
+    """The one image that was selected, without its attestations; it may stand in the index for several platforms.
 
     Raises:
         ManifestUnknown: there are several.
     """
     images = [entry for entry in selection.kept if subject_of(entry) is None]
-    if len(images) != 1:
-        listed = ", ".join(str(entry.platform or entry.digest) for entry in images)
+    distinct = len({entry.digest for entry in images})
+    if distinct != 1:
+        listed = ", ".join(dict.fromkeys(_exactly(entry, images) for entry in images))
         raise ManifestUnknown(
-            f"index {selection.index.digest} has {len(images)} images for that platform, and one was asked for",
+            f"index {selection.index.digest} has {distinct} images for that platform, and one was asked for",
             hint=f"be more exact: {listed}" if images else None,
         )
     return images[0]
+
+
+def _exactly(entry: Descriptor, images: Iterable[Descriptor]) -> str:
+    """What means this image and none of the others: its platform, or its digest where that is not enough."""
+    if entry.platform is None:
+        return str(entry.digest)
+    exact = replace(entry.platform, variant=entry.platform.full_variant)
+    others = (image for image in images if image.digest != entry.digest)
+    shared = any(image.platform is not None and image.platform.satisfies(exact) for image in others)
+    return str(entry.digest if shared else exact)
 
 
 async def _platforms(source: Source, entry: Descriptor) -> tuple[Platform, ...]:

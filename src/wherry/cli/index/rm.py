@@ -20,8 +20,8 @@ __all__ = ["rm"]
 def rm(reference: str, entries: tuple[str, ...], *, insecure: bool) -> None:
     """Take entries out of the index that REF leads to, with their attestations.
 
-    An ENTRY is a digest, or a platform (os/architecture[/variant]) and then all entries for it. The images themselves
-    stay in the registry.
+    An ENTRY is a digest, or a platform (os/architecture[/variant]) and then all entries for it; the same image for
+    another platform stays. The images themselves stay in the registry.
     """
     names = named_entries(entries)
 
