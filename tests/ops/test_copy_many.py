@@ -11,7 +11,7 @@ from tests.ops.recording import RecordingStore
 from tests.ops.test_copy import BASE, everything_is_in, holding
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.errors import BlobUnknown, Denied, ManifestUnknown
+from wherry.oci.errors import BlobUnknown, Denied, DigestInvalid, ManifestUnknown
 from wherry.oci.manifest import Manifest
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference, Tag
@@ -224,6 +224,61 @@ async def test_dry_run_writes_nothing_and_counts_what_would_be_written() -> None
     assert sum(each.manifests for each in copied) == len(IMAGES) - 1
     # The base is there already, with the first image.
     assert sum((each.moved for each in copied), Tally()).blobs == 2 * (len(IMAGES) - 1)
+
+
+OVERLAPPING = [an_index_of(*IMAGES[first : first + 4]) for first in range(8)]
+
+
+class OneAtATime(Counting):
+    """Fails as distribution 2.8 does when a manifest is written while somebody else writes it, or what it names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: Counter[Digest] = Counter()
+        self._writing: set[Digest] = set()
+
+    async def push_manifest(self, manifest: Manifest, *tags: Tag) -> None:
+        assert manifest.digest not in self._writing
+        self._writing.add(manifest.digest)
+        await asyncio.sleep(0)  # lets the others begin
+        self._writing.remove(manifest.digest)
+        self.written[manifest.digest] += 1
+        await super().push_manifest(manifest, *tags)
+
+
+async def test_manifest_that_several_indexes_hold_is_pushed_once() -> None:
+    source, destination = await counting(*OVERLAPPING), OneAtATime()
+    outcomes = await copy_many(errands(source, destination, len(OVERLAPPING)))
+    assert [outcome.error for outcome in outcomes] == [None] * len(OVERLAPPING)
+    assert set(destination.written.values()) == {1}
+    copied = [outcome.copied for outcome in outcomes if outcome.copied]
+    assert sum(each.manifests for each in copied) == len(destination.written) == len(OVERLAPPING) + 11
+
+
+async def test_dry_run_counts_what_several_share_once() -> None:
+    source = await counting(*OVERLAPPING)
+    dry, real = [
+        await copy_many(errands(source, Counting(), len(OVERLAPPING)), dry_run=dry_run) for dry_run in (True, False)
+    ]
+    for tally in ("moved", "mounted"):
+        told, was = (sum((getattr(each.copied, tally) for each in outcomes), Tally()) for outcomes in (dry, real))
+        assert told == was, tally
+    told, was = (sum(each.copied.manifests for each in outcomes if each.copied) for outcomes in (dry, real))
+    assert told == was
+
+
+@pytest.mark.parametrize(("times", "fails"), [(1, False), (2, True)])
+async def test_digest_that_is_called_wrong_once_is_pushed_again(times: int, fails: bool) -> None:
+    class Busy(Counting):
+        async def push_manifest(self, manifest: Manifest, *tags: Tag) -> None:
+            await super().push_manifest(manifest, *tags)
+            if self.counted["push_manifest"] <= times:
+                raise DigestInvalid("provided digest did not match uploaded content")
+
+    source, destination = await counting(IMAGES[0]), Busy()
+    (outcome,) = await copy_many(errands(source, destination, 1))
+    assert isinstance(outcome.error, DigestInvalid) is fails
+    assert destination.counted["push_manifest"] == 2
 
 
 async def test_recheck_looks_at_every_blob_of_every_image() -> None:

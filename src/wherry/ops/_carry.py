@@ -6,7 +6,7 @@ from enum import Enum
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.errors import ManifestBlobUnknown, ManifestInvalid, NotFound, RegistryError
+from wherry.oci.errors import DigestInvalid, ManifestBlobUnknown, ManifestInvalid, NotFound, RegistryError
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import Kind, kind_of
 from wherry.oci.reference import Tag
@@ -297,9 +297,16 @@ class Carrier:
             await self._push(root, *self._tags)
 
     async def _push(self, manifest: Manifest, *tags: Tag) -> None:
-        async with self._run.small:
-            await self._destination.push_manifest(manifest, *tags)
-        self._run.note_manifest(self._destination, manifest.digest)
+        async with self._run.pushing(self._destination, manifest.digest) as is_there:
+            if is_there and not tags:
+                return
+            async with self._run.small:
+                try:
+                    await self._destination.push_manifest(manifest, *tags)
+                except (
+                    DigestInvalid
+                ):  # it is right: what the manifest names was being written, perhaps by somebody else
+                    await self._destination.push_manifest(manifest, *tags)
         self._pushed.add(manifest.digest)
 
     def _foresee(self, plan: Plan, *, in_place: bool) -> None:
@@ -307,8 +314,10 @@ class Carrier:
         for blob in plan.missing:
             near = self._run.neighbour(self._destination, blob, self._source) is not None
             self._note((blob,), _Fate.MOUNTED if near else _Fate.MOVED)
+            self._run.settle(self._destination, blob, there=True)  # for the copies that come after it
         self._note(plan.elsewhere, _Fate.SKIPPED)
-        self._pushed |= plan.manifests.keys() | {digest for attached in plan.attached for digest in attached}
+        manifests = plan.manifests.keys() | {digest for attached in plan.attached for digest in attached}
+        self._pushed |= {digest for digest in manifests if self._run.foresee(self._destination, digest)}
         if not in_place:
             self._pushed.add(plan.root.digest)
 

@@ -87,6 +87,8 @@ class Run:
         self._coming: dict[_Key, asyncio.Future[bool]] = {}
         self._there: set[_Key] = set()
         self._manifests: set[_Key] = set()
+        self._pushed: set[_Key] = set()
+        self._pushing: dict[_Key, asyncio.Lock] = {}
         self._holders: dict[Digest, Store] = {}
         self._declined: set[int] = set()
         self._tags: dict[int, frozenset[Tag] | None] = {}
@@ -134,6 +136,25 @@ class Run:
     def has_manifest(self, store: Store, digest: Digest) -> bool:
         """Whether it is known that a store has a manifest."""
         return (id(store), digest) in self._manifests
+
+    @asynccontextmanager
+    async def pushing(self, store: Store, digest: Digest) -> AsyncIterator[bool]:
+        """While a manifest is pushed, no other copy pushes the same one: registries that keep files (distribution 2.8) write such a
+        one in its place, and whoever looks for it in that moment is told that its digest is wrong. Gives whether one has.
+        """
+        key = (id(store), digest)
+        async with self._pushing.setdefault(key, asyncio.Lock()):
+            yield key in self._pushed
+            self._pushed.add(key)
+            self._manifests.add(key)
+
+    def foresee(self, store: Store, digest: Digest) -> bool:
+        """Take a manifest for pushed, in a dry run; False if it was already."""
+        key = (id(store), digest)
+        is_new = key not in self._pushed
+        self._pushed.add(key)
+        self._manifests.add(key)
+        return is_new
 
     async def tags_of(self, source: Source) -> frozenset[Tag] | None:
         """All tags of a source, asked for once in a run; None where it does not list them."""
