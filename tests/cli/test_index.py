@@ -59,6 +59,13 @@ async def test_append_begins_with_what_is_there_and_needs_nothing_there(registry
     assert await listed(wherry, target) == [str(WINDOWS.digest), str(AMD64.digest)]
 
 
+async def test_append_keeps_the_annotations_of_the_index(wherry, pushed, index) -> None:
+    win = await pushed(WINDOWS, "team/app:win")
+    assert (await wherry("index", "create", "--append", "-t", index, win)).code == 0
+    assert await listed(wherry, index) == [str(each.digest) for each in (ARM64, AMD64, WINDOWS)]
+    assert json.loads((await wherry("manifest", "inspect", "--insecure", index)).out)["annotations"] == {"k": "v"}
+
+
 async def test_create_filters_annotates_and_prefers(registry, wherry, index) -> None:
     target = f"{registry.address}/team/app:some"
     assert (await wherry("index", "create", "--platform", "linux/amd64", "-t", target, index)).code == 0

@@ -135,6 +135,58 @@ async def test_annotations_and_media_types_are_as_asked(source) -> None:
         assembled(found, media_type=DOCKER_LIST, annotations={"k": "v"})
 
 
+@pytest.fixture
+async def spoken(source) -> Manifest:
+    """An index under the tag `spoken` that says things of itself."""
+    made = assemble(
+        [AMD64.descriptor],
+        annotations={"k": "v"},
+        artifact_type="application/vnd.example.set",
+        subject=WINDOWS.manifest.descriptor,
+    )
+    content = made.content.replace(b'"schemaVersion": 2', b'"schemaVersion": 2, "x-odd": 1')
+    index = Manifest(content, made.media_type)
+    await source.push_manifest(index, Tag("spoken"))
+    return index
+
+
+async def test_appending_keeps_what_the_index_says_of_itself(source, spoken) -> None:
+    made = assembled(await gathered(source, "spoken", "arm64"), append=True).manifest
+    assert entries(made) == [AMD64.digest, ARM64.digest]
+    assert {**made.document, "manifests": None} == {**spoken.document, "manifests": None}
+    assert assembled(await gathered(source, "spoken", "amd64"), append=True).manifest is spoken
+
+
+async def test_appending_adds_annotations_to_those_that_are_there(source, spoken) -> None:
+    found = await gathered(source, "spoken", "arm64")
+    made = assembled(found, annotations={"a": "b"}, append=True).manifest
+    assert {**made.document, "manifests": None} == {
+        **spoken.document,
+        "manifests": None,
+        "annotations": {"k": "v", "a": "b"},
+    }
+    assert assembled(found, annotations={"k": "new"}, append=True).manifest.view.annotations == {"k": "new"}
+    with pytest.raises(ManifestInvalid, match="a Docker list has no annotations"):
+        assembled(found, media_type=DOCKER_LIST, append=True)
+
+
+async def test_appending_to_a_docker_list_keeps_it_one_where_it_can(source) -> None:
+    docker, more = an_image(docker=True), an_image("more", docker=True)
+    await put(an_index_of(docker, docker=True), source, "list")
+    await put(more, source, "more")
+    found = await gathered(source, "list", "more")
+    assert assembled(found, append=True).manifest.media_type == DOCKER_LIST
+    annotated = assembled(found, annotations={"a": "b"}, append=True).manifest
+    assert (annotated.media_type, annotated.view.annotations) == (OCI_INDEX, {"a": "b"})
+    assert assembled(found, media_type=OCI_INDEX, append=True).manifest.media_type == OCI_INDEX
+    assert assembled(await gathered(source, "list", "arm64"), append=True).manifest.media_type == OCI_INDEX
+
+
+async def test_appending_to_an_image_makes_an_index_of_it(source) -> None:
+    made = assembled(await gathered(source, "amd64", "arm64"), append=True).manifest
+    assert entries(made) == [AMD64.digest, ARM64.digest]
+
+
 async def test_an_absent_source_is_named(source) -> None:
     with pytest.raises(ManifestUnknown, match=r"^absent: "):
         await gathered(source, "amd64", "absent")

@@ -32,6 +32,7 @@ def assembled(
     platforms: Collection[Platform] = (),
     annotations: Mapping[str, str] | None = None,
     media_type: str | None = None,
+    append: bool = False,
 ) -> Assembled:
     """The index of these sources, in their order. One index alone, with nothing asked, is taken byte for byte.
 
@@ -39,6 +40,7 @@ def assembled(
         platforms: keep only the entries for these, and their attestations; empty keeps all.
         annotations: of the index itself.
         media_type: of the index; None chooses by its entries.
+        append: go on with the first source, if it is an index: what it says beside its entries is kept.
     Raises:
         ManifestUnknown: no entry is for one of `platforms`.
         ManifestInvalid: the media type cannot say what is asked.
@@ -51,7 +53,11 @@ def assembled(
     if platforms:
         entries = of_platforms(entries, platforms)
         _check_found(platforms, entries)
-    manifest = assemble((entry.descriptor for entry in entries), media_type=media_type, annotations=annotations or None)
+    descriptors = [entry.descriptor for entry in entries]
+    if append and first.kind is Kind.INDEX:
+        manifest = _continued(first, descriptors, annotations, media_type)
+    else:
+        manifest = assemble(descriptors, media_type=media_type, annotations=annotations or None)
     return Assembled(manifest, tuple(entries))
 
 
@@ -110,6 +116,26 @@ def annotate(
     chosen = set(_named(there, names))
     changed = [replace(entry, annotations=added(entry.annotations)) if entry in chosen else entry for entry in there]
     return _rewritten(index, changed)
+
+
+def _continued(
+    index: Manifest, entries: Sequence[Descriptor], annotations: Mapping[str, str] | None, media_type: str | None
+) -> Manifest:
+    """An index with other entries, and annotations beside its own."""
+    said = {**(index.view.annotations or {}), **(annotations or {})} or None
+    changed = _rewritten(index, entries)
+    stays = changed.media_type == index.media_type and media_type in (None, index.media_type)
+    if stays and not annotations:
+        return changed
+    if stays and index.media_type != DOCKER_LIST:
+        return with_annotations(changed, said)
+    return assemble(
+        entries,
+        media_type=media_type,
+        annotations=said,
+        artifact_type=index.view.artifact_type,
+        subject=index.view.subject,
+    )
 
 
 def _entries(index: Manifest) -> tuple[Descriptor, ...]:

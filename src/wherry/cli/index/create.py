@@ -39,7 +39,7 @@ _MEDIA_TYPES = {"docker": DOCKER_LIST, "oci": OCI_INDEX}
     help="Keep this platform only; may be repeated.",
 )
 @annotation_option
-@click.option("--append", is_flag=True, help="Begin with what the first REF leads to now.")
+@click.option("--append", is_flag=True, help="Go on with what the first REF leads to now.")
 @click.option(
     "--prefer", type=click.Choice([*_MEDIA_TYPES]), help="Make a Docker list or an OCI index, whatever its images are."
 )
@@ -73,9 +73,12 @@ def create(
             for place in places:
                 opened.store(place)
             named = await opened.named(sources)
-            if append and await _is_there(opened.store(places[0]), tags[0]):
+            continues = append and await _is_there(opened.store(places[0]), tags[0])
+            if continues:
                 named = [*await opened.named([str(places[0].at(tags[0]))]), *named]
-            made = assembled(await gather(named), platforms=platforms, annotations=said, media_type=media_type)
+            made = assembled(
+                await gather(named), platforms=platforms, annotations=said, media_type=media_type, append=continues
+            )
             if dry_run:
                 _print_plan(made, [opened.store(place) for place in places], places, tags)
             else:
