@@ -16,6 +16,7 @@ from wherry.oci.mediatype import OCI_INDEX
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference, Tag
 from wherry.ops.copy import copy
+from wherry.ops.particulars import config_of, described
 from wherry.server.policy import Sparse
 from wherry.stores.layout import Layout
 from wherry.stores.memory import MemoryStore
@@ -195,6 +196,19 @@ async def test_of_an_image_for_several_platforms_the_entries_for_one_are_kept() 
     await copy(await holding(TWICE, "1"), ONE, destination, tags=[ONE], platforms=platforms("linux/arm/v6"))
     found = (await destination.manifest(ONE)).view.manifests
     assert [str(child.platform) for child in found] == ["linux/arm/v6", "unknown/unknown"]
+
+
+async def test_unwrap_takes_the_image_out_of_an_index_in_the_index() -> None:
+    bare = index_of(WHOLE.manifest.descriptor.to_json(), entry(AMD64), children=(WHOLE, AMD64))
+    for wanted, expected in (("linux/arm64", ARM64), ("linux/amd64", AMD64)):
+        destination, source = RecordingStore(), await holding(bare, "1")
+        copied = await copy(source, ONE, destination, tags=[ONE], platforms=platforms(wanted), unwrap=True)
+        assert copied.root.digest == expected.digest
+        assert (await described(source, ONE, platform=Platform.parse(wanted))).digest == expected.digest
+        config = await config_of(source, ONE, platform=Platform.parse(wanted))
+        assert config == expected.blobs[0].content
+    with pytest.raises(ManifestUnknown, match="has no image for linux/s390x"):
+        await copy(source, ONE, destination, tags=[ONE], platforms=platforms("linux/s390x"), unwrap=True)
 
 
 async def test_unwrap_of_one_image_for_several_platforms_copies_it() -> None:

@@ -135,7 +135,7 @@ class Carrier:
 
     async def _narrow(self, root: Manifest) -> Manifest:
         """The root with the platforms that were asked for."""
-        from wherry.ops.selection import select, subject_of, unwrapped  # noqa: PLC0415  # most copies never ask for it
+        from wherry.ops.selection import only_image, select, subject_of  # noqa: PLC0415  # most copies never ask for it
 
         selection = await select(self._source, root, self._options.platforms)
         if root.kind is not Kind.INDEX:
@@ -145,7 +145,8 @@ class Carrier:
         )
         self._narrowed = Narrowed(root.descriptor, kept, of)
         if self._options.unwrap:
-            return await self._source.manifest(unwrapped(selection).digest)
+            image = await only_image(self._source, root, self._options.platforms)
+            return await self._source.manifest(image.digest)
         if self._options.sparse:
             self._only = selection.digests
             return root

@@ -13,7 +13,7 @@ from wherry.oci.reference import Tag
 from wherry.ops._configs import read_config
 from wherry.ops._each import each
 from wherry.ops.images import JOBS, config_platform, is_artifact
-from wherry.ops.selection import select, unwrapped
+from wherry.ops.selection import only_image
 from wherry.stores.protocol import Measurer, Source
 
 __all__ = ["OBSTACLES", "Side"]
@@ -57,15 +57,11 @@ class Side:
             ManifestUnknown: there is none, or there are several.
         """
         try:
-            selection = await select(self.source, root, (platform,))
-            if root.kind is not Kind.INDEX:
-                return root
-            found = await self.manifest(unwrapped(selection))
+            return await self.manifest(await only_image(self.source, root, (platform,)))
         except ManifestUnknown as error:
             where = f"{self.source}: "
             message = error.message if error.message.startswith(where) else where + error.message
             raise ManifestUnknown(message, hint=error.hint) from error
-        return await self.image(found, platform) if found.kind is Kind.INDEX else found
 
     async def counterpart(self, index: Manifest, image: Manifest, other: "Side") -> tuple[Manifest, Platform | None]:
         """The image in an index for the platform that an image of the other side is for, and that platform.

@@ -6,12 +6,11 @@ An index has many images, so both may be asked for one platform; `wherry.ops.sel
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.errors import BlobUnknown, ManifestInvalid
-from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import Kind
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Tag
 from wherry.ops._configs import read_config
-from wherry.ops.selection import select, unwrapped
+from wherry.ops.selection import only_image
 from wherry.stores.protocol import Source
 
 __all__ = ["config_of", "described"]
@@ -26,7 +25,7 @@ async def described(source: Source, name: Tag | Digest, *, platform: Platform | 
     """
     if platform is None:
         return await source.resolve(name)
-    return await _image(source, await source.manifest(name), platform)
+    return await only_image(source, await source.manifest(name), (platform,))
 
 
 async def config_of(
@@ -42,7 +41,7 @@ async def config_of(
     manifest = await source.manifest(name)
     wanted = platform or (usual if manifest.kind is Kind.INDEX else None)
     if wanted is not None:
-        image = await _image(source, manifest, wanted)
+        image = await only_image(source, manifest, (wanted,))
         manifest = manifest if image.digest == manifest.digest else await source.manifest(image.digest)
     config = manifest.view.config
     if config is None:
@@ -55,8 +54,3 @@ async def config_of(
     except BlobUnknown as error:
         error.hint = error.hint or "push the image again: it is not whole"
         raise
-
-
-async def _image(source: Source, manifest: Manifest, platform: Platform) -> Descriptor:
-    selection = await select(source, manifest, (platform,))
-    return unwrapped(selection) if manifest.kind is Kind.INDEX else manifest.descriptor

@@ -4,7 +4,7 @@ What `Platform.satisfies` says decides, here as in `wherry index`. Attestations 
 image they are about, and they stay and go with it (BuildKit's convention, `vnd.docker.reference.digest`).
 
 An entry that states no platform is looked into: an image has one in its config, and an index those of its children. Such an
-index is kept whole when it has an image that is asked for.
+index is kept whole when it has an image that is asked for; who wants one image alone gets it out of there.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -23,7 +23,7 @@ from wherry.ops._each import each
 from wherry.ops.images import JOBS, config_platform, is_artifact
 from wherry.stores.protocol import Source
 
-__all__ = ["SUBJECT", "Selection", "select", "subject_of", "unwrapped"]
+__all__ = ["SUBJECT", "Selection", "only_image", "select", "subject_of"]
 
 SUBJECT = "vnd.docker.reference.digest"
 
@@ -73,21 +73,37 @@ async def select(source: Source, root: Manifest, platforms: Collection[Platform]
     return Selection(root, tuple(entry for position, entry in enumerate(entries) if position not in gone), gone)
 
 
-def unwrapped(selection: Selection) -> Descriptor:
-    """The one image that was selected, without its attestations; it may stand in the index for several platforms.
+async def only_image(source: Source, root: Manifest, platforms: Collection[Platform]) -> Descriptor:
+    """The one image for the platforms in an index, or in the indexes in it; the root itself, if it is that. It may be listed several times.
 
     Raises:
-        ManifestUnknown: there are several.
+        ManifestUnknown: there is none, or there are several.
     """
-    images = [entry for entry in selection.kept if subject_of(entry) is None]
+    if root.kind is not Kind.INDEX:
+        await _check_image(source, root, platforms)
+        return root.descriptor
+    leaves = await _leaves(source, root)
+    _check_found(root, [platform for _, found in leaves for platform in found], platforms)
+    images = [entry for entry, found in leaves if _any_satisfies(found, platforms)]
     distinct = len({entry.digest for entry in images})
     if distinct != 1:
         listed = ", ".join(dict.fromkeys(_exactly(entry, images) for entry in images))
         raise ManifestUnknown(
-            f"index {selection.index.digest} has {distinct} images for that platform, and one was asked for",
-            hint=f"be more exact: {listed}" if images else None,
+            f"index {root.digest} has {distinct} images for that platform, and one was asked for",
+            hint=f"be more exact: {listed}",
         )
     return images[0]
+
+
+async def _leaves(source: Source, index: Manifest) -> list[tuple[Descriptor, tuple[Platform, ...]]]:
+    """The images of an index, and of the indexes in it, and what they are for."""
+    found: list[tuple[Descriptor, tuple[Platform, ...]]] = []
+    for entry in index.view.manifests:
+        if subject_of(entry) is None and kind_of(entry.media_type) is Kind.INDEX:
+            found += await _leaves(source, await source.manifest(entry.digest))
+        else:
+            found.append((entry, await _platforms(source, entry)))
+    return found
 
 
 def _exactly(entry: Descriptor, images: Iterable[Descriptor]) -> str:
