@@ -131,6 +131,8 @@ async def test_rm_and_annotate_change_an_index_in_place(wherry, index) -> None:
         (("create", "-t", "REGISTRY/a:1", "--platform", "linux", "INDEX"), 2, "os/architecture"),
         (("create", "-t", "REGISTRY/a:1", "--platform", "linux/s390x", "INDEX"), 1, "no source has an image for"),
         (("create", "-t", "REGISTRY/a:1", "--annotation", "k", "INDEX"), 2, "KEY=VALUE"),
+        (("create", "-t", "REGISTRY/a:1", "--annotation", "\udcff=v", "INDEX"), 2, r"text in UTF-8, not '\udcff=v'"),
+        (("annotate", "INDEX", "--annotation", "k=v\udcff"), 2, r"text in UTF-8, not 'k=v\udcff'"),
         (("rm", "INDEX", "linux/s390x"), 1, "the index has no entry for linux/s390x"),
         (("rm", "REGISTRY/team/app:absent", "linux/amd64"), 1, "no such manifest"),
         (("annotate", "INDEX"), 2, "nothing to do"),

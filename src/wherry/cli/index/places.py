@@ -75,5 +75,16 @@ def pairs(annotations: Iterable[str]) -> dict[str, str]:
         key, sign, value = text.partition("=")
         if not key or not sign:
             raise click.UsageError(f"an annotation is KEY=VALUE, not {text!r}")
+        if not _is_text(text):
+            raise click.UsageError(f"an annotation is text in UTF-8, not {text!r}")
         found[key] = value
     return found
+
+
+def _is_text(argument: str) -> bool:
+    """Whether an argument is text: Python stands odd bytes of the command line for halves of surrogate pairs."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
