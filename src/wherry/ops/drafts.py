@@ -16,6 +16,7 @@ from wherry.oci.mediatype import DOCKER_MANIFEST, OCI_MANIFEST, Kind
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference
 from wherry.ops._each import each
+from wherry.ops.draft_renewal import before_annotating, renewed
 from wherry.ops.images import JOBS, flattened, image_alone, is_artifact, lookup
 from wherry.stores.drafts import AmendRefused, Draft, Drafts, DraftUnknown
 from wherry.stores.protocol import Source
@@ -36,7 +37,7 @@ class Change(Struct, frozen=True):
 
 
 class Created(Struct, frozen=True):
-    """`changes` are those to images that were there; `notes` are sentences for people about odd sources."""
+    """`changes` are those to images that were there; `notes` are sentences for people: odd sources, annotations that are dropped."""
 
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
@@ -56,7 +57,8 @@ async def create(
 
     Args:
         repository: opens the repository of a reference, to read from.
-        amend: go on with a draft that is there: tags are looked up again, what is not named stays.
+        amend: go on with a draft that is there: tags are looked up again, what is not named stays. What was annotated is
+            carried over to an image that takes another's place.
         append: begin with what the registry has under `name`, if it has anything.
         jobs: requests at once.
     Raises:
@@ -76,8 +78,9 @@ async def create(
         if draft.exists and not amend:
             _refuse_moved(name, draft, [image for _, (images, _) in resolved for image in images])
             return Created((), notes)
-        changes = [change for source, (images, _) in resolved for change in _amend(draft, str(source), images)]
-    return Created(tuple(changes), notes)
+        amended = [_amend(draft, str(source), images) for source, (images, _) in resolved]
+    changes = tuple(change for changed, _ in amended for change in changed)
+    return Created(changes, notes + tuple(note for _, dropped in amended for note in dropped))
 
 
 def annotate(
@@ -92,7 +95,7 @@ def annotate(
     drafts.image(name, reference)  # so that asking for what is not there needs no writable folder
     with drafts.change(name) as draft:
         there = draft.image(reference) or drafts.image(name, reference)
-        changed = change(there)
+        changed = replace(change(there), original=before_annotating(there))
         draft.put(changed)
     return changed
 
@@ -173,29 +176,27 @@ def _amend_refused(name: Reference, why: str) -> AmendRefused:
     )
 
 
-def _amend(draft: Draft, source: str, images: Sequence[DraftImage]) -> list[Change]:
-    """Bring the images of one source up to date in a draft, and say what that changed."""
+def _amend(draft: Draft, source: str, images: Sequence[DraftImage]) -> tuple[list[Change], list[str]]:
+    """Bring the images of one source up to date in a draft; say what that changed, and what of annotate's work it dropped."""
     before = {image.reference: image for image in draft.images if _source(image) == source}
     gone = [image for reference, image in before.items() if reference not in {new.reference for new in images}]
-    changes = []
+    left = list(gone)
+    changes, notes = [], []
     for image in images:
         there = before.get(image.reference)
         if there is not None and there.descriptor.digest == image.descriptor.digest:
             if there.manifest is None:  # a file of docker before 23.0: its bytes are known now
-                draft.put(replace(image, descriptor=there.descriptor))
+                draft.put(replace(image, descriptor=there.descriptor, original=there.original))
             continue
-        draft.put(image)
-        old = there or _pair(image, gone)
-        if old is not None:
+        old = there or _pair(image, left)
+        new, note = (image, None) if old is None else renewed(old, image)
+        draft.put(new)
+        notes += [note] if note else []
+        if before:
             changes.append(_change(source, old, image))
-        elif before:
-            changes.append(_change(source, None, image))
-    paired = {change.old for change in changes}
     for image in gone:
         draft.drop(image)
-        if image.descriptor.digest not in paired:
-            changes.append(_change(source, image, None))
-    return changes
+    return [*changes, *(_change(source, image, None) for image in left)], notes
 
 
 def _change(source: str, old: DraftImage | None, new: DraftImage | None) -> Change:
@@ -208,6 +209,10 @@ def _digest(image: DraftImage | None) -> Digest | None:
     return None if image is None else image.descriptor.digest
 
 
-def _pair(image: DraftImage, gone: Iterable[DraftImage]) -> DraftImage | None:
-    """The image of the same platform that a child of an index takes the place of."""
-    return next((old for old in gone if old.platform == image.platform), None)
+def _pair(image: DraftImage, gone: list[DraftImage]) -> DraftImage | None:
+    """Take out the image of the same platform, as its index said it, that a child of an index takes the place of."""
+    same = (old for old in gone if (before_annotating(old).platform or Platform()) == image.platform)
+    found = next(same, None)
+    if found is not None:
+        gone.remove(found)
+    return found

@@ -7,7 +7,7 @@ import pytest
 
 from tests.content import Content, an_artifact, an_image, an_index_of
 from wherry.oci.manifest import Manifest
-from wherry.oci.mediatype import OCI_ARTIFACT_MANIFEST
+from wherry.oci.mediatype import OCI_ARTIFACT_MANIFEST, OCI_INDEX
 from wherry.oci.reference import Reference
 from wherry.stores.remote import Client
 
@@ -55,6 +55,64 @@ async def test_a_tag_that_moved_is_refused_without_amend(registry, wherry, pushe
     assert (refused.code, refused.out) == (1, b"")
     assert f"{images[0]} has moved since" in refused.err
     assert digests(files(target)) == [str(AMD64.digest), str(ARM64.digest)]
+
+
+async def test_amending_carries_over_what_was_annotated(registry, wherry, pushed, files) -> None:
+    target = f"{registry.address}/team/app:multi"
+    source = await pushed(an_image(platform="linux/arm/v5"), "team/app:arm")
+    await wherry("manifest", "create", "--insecure", target, source)
+    said = ("--variant", "v6", "--os-features", "a", "--annotation", "note=keep")
+    assert (await wherry("manifest", "annotate", target, source, *said)).code == 0
+    for newer in (an_image("newer", platform="linux/arm/v7"), an_image("newest", platform="linux/arm")):
+        await pushed(newer, "team/app:arm")
+        amended = await wherry("manifest", "create", "--insecure", "--amend", target, source)
+        assert (amended.code, "wherry:" in amended.err) == (0, False)
+        [image] = files(target).values()
+        assert image["Descriptor"]["digest"] == str(newer.digest)
+        assert image["Descriptor"]["platform"] == {
+            "architecture": "arm", "os": "linux", "os.features": ["a"], "variant": "v6",
+        }  # fmt: skip
+        assert image["Descriptor"]["annotations"] == {"note": "keep"}
+
+
+async def test_amending_says_what_it_drops_of_another_platform(registry, wherry, pushed, files) -> None:
+    target = f"{registry.address}/team/app:multi"
+    source = await pushed(an_image(platform="linux/arm64"), "team/app:moving")
+    await wherry("manifest", "create", "--insecure", target, source)
+    await wherry("manifest", "annotate", target, source, "--variant", "v8", "--annotation", "note=keep")
+    newer = an_image("newer", platform="linux/386")
+    await pushed(newer, "team/app:moving")
+    amended = await wherry("manifest", "create", "--insecure", "--amend", target, source)
+    assert amended.err.splitlines()[0] == (
+        f"wherry: {source} was for linux/arm64/v8, and is for linux/386 now; what was annotated of the platform is dropped"
+    )
+    [image] = files(target).values()
+    assert image["Descriptor"]["platform"] == {"architecture": "386", "os": "linux"}
+    assert image["Descriptor"]["annotations"] == {"note": "keep"}
+
+
+async def test_amending_keeps_apart_what_an_index_says_and_what_was_annotated(registry, wherry, pushed, files) -> None:
+    target = f"{registry.address}/team/app:multi"
+
+    def index_of(child: Content, **annotations: str) -> Content:
+        document = json.loads(an_index_of(child, AMD64).manifest.content)
+        document["manifests"][0]["annotations"] = annotations
+        return Content(Manifest(json.dumps(document).encode(), OCI_INDEX), children=(child, AMD64))
+
+    source = await pushed(index_of(ARM64, revision="1", old="x", gone="x"), "team/app:base")
+    await wherry("manifest", "create", "--insecure", target, source)
+    child = f"{source}@{ARM64.digest}"
+    await wherry("manifest", "annotate", target, child, "--clear", "variant", "--clear", "annotations")
+    await wherry("manifest", "annotate", target, child, "--annotation", "note=keep", "--annotation", "revision=1")
+    await wherry("manifest", "annotate", target, child, "--annotation", "old=x")
+    newer = an_image("newer", platform="linux/arm64/v8")
+    await pushed(index_of(newer, revision="2", gone="y", fresh="z"), "team/app:base")
+    amended = await wherry("manifest", "create", "--insecure", "--amend", target, source)
+    assert amended.err.splitlines() == [f"{source} (linux/arm64/v8): {ARM64.digest} -> {newer.digest}"]
+    images = {each["Descriptor"]["digest"]: each["Descriptor"] for each in files(target).values()}
+    assert images.keys() == {str(newer.digest), str(AMD64.digest)}
+    assert images[str(newer.digest)]["platform"] == {"architecture": "arm64", "os": "linux"}
+    assert images[str(newer.digest)]["annotations"] == {"revision": "2", "fresh": "z", "note": "keep"}
 
 
 async def test_amending_says_what_moved_in_an_index(registry, wherry, pushed, files) -> None:
