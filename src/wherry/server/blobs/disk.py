@@ -4,19 +4,22 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from errno import EDQUOT, ENOSPC
+from errno import EDQUOT, ELOOP, ENOENT, ENOSPC, ENOTDIR
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, TypeVar
 
 from wherry.oci.errors import Unavailable, WherryError
 from wherry.server.points import Reached, pass_by
 
-__all__ = ["Disk", "disk_trouble", "open_file", "size_of", "write_all"]
+__all__ = ["Disk", "disk_trouble", "is_readable", "open_file", "size_of", "write_all"]
 
 T = TypeVar("T")
 
 _THREADS = 16  # most of them wait for the disk
 _MOST_PIECES = 512  # of one writev; the system's limit is 1024
+_NOTHING = (ENOENT, ENOTDIR, ELOOP)
+_EFFECTIVE = os.access in os.supports_effective_ids
 
 
 class Disk:
@@ -72,11 +75,19 @@ def open_file(path: Path, flags: int) -> int:
 
 
 def size_of(path: str | Path) -> int | None:
-    """The size of a file; None if there is none."""
+    """The size of a file; None if there is none, or something else in its place: a folder or a pipe has a size, too."""
     try:
-        return os.stat(path).st_size  # noqa: PTH116  # on the way of every download; a `Path` for it costs more
-    except FileNotFoundError:
-        return None
+        status = os.stat(path)  # noqa: PTH116  # on the way of every download; a `Path` for it costs more
+    except OSError as error:
+        if error.errno in _NOTHING:
+            return None
+        raise
+    return status.st_size if S_ISREG(status.st_mode) else None
+
+
+def is_readable(path: str | Path) -> bool:
+    """Whether this user may read a file."""
+    return os.access(path, os.R_OK, effective_ids=_EFFECTIVE)
 
 
 def write_all(descriptor: int, pieces: Sequence[bytes]) -> None:

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidValue, StoreError
-from wherry.server.blobs.disk import Disk, open_file, size_of, write_all
+from wherry.server.blobs.disk import Disk, is_readable, open_file, size_of, write_all
 from wherry.server.blobs.incoming import IncomingFile
 from wherry.server.blobs.protocol import Arrived, LocalFile
 from wherry.server.points import Point, Reached, pass_by
@@ -65,11 +65,11 @@ class FileBlobs:
     async def find(self, digest: Digest) -> LocalFile | None:
         path = self._name(digest)
         size = size_of(path)
-        return None if size is None else LocalFile(path, size)
+        return LocalFile(path, size) if size is not None and is_readable(path) else None
 
     async def at_hand(self, digest: Digest, size: int) -> bytes | None:
         try:
-            descriptor = os.open(self._name(digest), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self._name(digest), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would wait
         except OSError:
             return None
         content = bytearray(size + 1)  # one more than there should be, to see that the file is not longer
@@ -85,7 +85,7 @@ class FileBlobs:
         await self._disk.run(lambda: self._keep_content(digest, content))
 
     def stored(self, digest: Digest, size: int) -> bool:
-        return size_of(self._name(digest)) == size
+        return _is_whole(self._name(digest), size)
 
     def set_aside(self, digest: Digest) -> None:
         with suppress(FileNotFoundError):
@@ -93,8 +93,11 @@ class FileBlobs:
 
     def set_apart(self, digest: Digest) -> None:
         self._damaged.mkdir(exist_ok=True)
+        place = self._damaged / f"{digest.algorithm}-{digest.encoded}"
+        if os.path.lexists(place):  # it was damaged before; who looks for the reason wants both
+            place = place.with_name(f"{place.name}.{uuid4()}")
         with suppress(FileNotFoundError):
-            Path(self._name(digest)).rename(self._damaged / f"{digest.algorithm}-{digest.encoded}")
+            Path(self._name(digest)).rename(place)
 
     async def digest(self, digest: Digest) -> Digest | None:
         return await self._disk.run(lambda: _digest_of(self._name(digest), digest.algorithm))
@@ -112,7 +115,11 @@ class FileBlobs:
         with os.scandir(self._aside) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):  # another process does the same
-                    size = entry.stat().st_size
+                    if entry.is_dir(follow_symlinks=False):  # it was in a blob's place, and is none of ours
+                        self._damaged.mkdir(exist_ok=True)
+                        Path(entry.path).rename(self._damaged / entry.name)
+                        continue
+                    size = entry.stat(follow_symlinks=False).st_size
                     Path(entry.path).unlink()
                     freed += size
         return freed
@@ -129,8 +136,9 @@ class FileBlobs:
         with os.scandir(self._incoming) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):  # it became a blob this moment
-                    status = entry.stat()
-                    arrived[entry.name] = Arrived(status.st_size, status.st_mtime)
+                    if entry.is_file(follow_symlinks=False):
+                        status = entry.stat()
+                        arrived[entry.name] = Arrived(status.st_size, status.st_mtime)
         return arrived
 
     async def discard(self, identifier: str) -> None:
@@ -143,16 +151,23 @@ class FileBlobs:
         """Make an incoming file the blob of that digest. Blocks."""
         target = Path(self._name(digest))
         self._make_folder(digest)
-        if size_of(target) != size:  # else it is there, whole: nothing to write
+        if not _is_whole(target, size):  # else there is nothing to write
             if not path.exists():
                 _copy(descriptor, path)  # it was the blob already, and was collected before anybody knew of it
                 descriptor = -1
             self._flush_file(descriptor, path)
             self._disk.reached(Point.BLOB_FLUSHED)
-            path.rename(target)
+            self._put_in_place(path, target, digest)
             self._disk.reached(Point.BLOB_NAMED)
         self._disk.flush_folder(target.parent)  # whoever wrote it has perhaps not come to that yet
         self._disk.reached(Point.BLOB_KEPT)
+
+    def _put_in_place(self, path: Path, target: Path, digest: Digest) -> None:
+        try:
+            path.rename(target)
+        except IsADirectoryError:  # not ours; whatever else is in the way was damaged, and is replaced
+            self.set_apart(digest)
+            path.rename(target)
 
     def _flush_file(self, descriptor: int, path: Path) -> None:
         if descriptor >= 0:
@@ -166,7 +181,7 @@ class FileBlobs:
 
     def _keep_content(self, digest: Digest, content: bytes) -> None:
         kept = Path(self._name(digest))
-        if size_of(kept) == len(content):
+        if _is_whole(kept, len(content)):
             self._make_folder(digest)
             self._disk.flush_folder(kept.parent)
             self._disk.reached(Point.BLOB_KEPT)
@@ -202,6 +217,11 @@ class FileBlobs:
     def _name(self, digest: Digest) -> str:
         """Where a blob is kept: a string, since making a `Path` would take longer than finding the file."""
         return f"{self._kept}/{digest.algorithm}/{digest.encoded[:2]}/{digest.encoded}"
+
+
+def _is_whole(path: str | Path, size: int) -> bool:
+    """Whether a blob of that size is there, and can be read; what it has in it is not looked at."""
+    return size_of(path) == size and is_readable(path)
 
 
 def _copy(descriptor: int, path: Path) -> None:
