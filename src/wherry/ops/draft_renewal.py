@@ -33,14 +33,20 @@ def renewed(old: DraftImage, new: DraftImage) -> tuple[DraftImage, str | None]:
     """The new image with what annotate said of the old one; and a sentence for people if the draft says another platform now."""
     came = before_annotating(old)
     before = came.platform or Platform()
-    is_same = _port(before) == _port(new.platform)
-    platform = _carried(before, old.platform, new.platform) if is_same else new.platform
+    is_alike = _port(before) == _port(new.platform)
+    platform = _carried(before, old.platform, new.platform) if is_alike else new.platform
     changed = new.on(platform).saying(_annotations(came, old.descriptor, new.descriptor))
     note = None
-    if platform != old.platform:
-        dropped = "" if is_same or old.platform == before else "; what was annotated of the platform is dropped"
+    if platform != old.platform and _may_be_annotated(old):
+        dropped = "; what was annotated of the platform is dropped" if old.original is not None and not is_alike else ""
         note = f"{old.reference} was for {_told(old.platform)}, and is for {_told(platform)} now{dropped}"
     return (new if changed == new else replace(changed, original=new.descriptor)), note
+
+
+def _may_be_annotated(image: DraftImage) -> bool:
+    """Whether the platform of an image is another one than it came with; where nothing tells, whether it is more than a port."""
+    came = Platform(*_port(image.platform)) if image.original is None else image.original.platform or Platform()
+    return image.platform != came
 
 
 def _told(platform: Platform) -> str:
