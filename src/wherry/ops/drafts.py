@@ -4,7 +4,7 @@ A draft is all or nothing: every source is resolved before anything is written. 
 same sources changes nothing and is no error, so that a pipeline can be run again.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -132,6 +132,7 @@ async def _resolve(source: Reference, store: Source, jobs: int) -> tuple[list[Dr
         found = await flattened(source, manifest, store, jobs=jobs)
         for image in found:
             _check_kind(image)
+        _check_platforms(source, found)
         return found, () if found else (f"{source} is an index with nothing in it",)
     alone = DraftImage(str(source), replace(manifest.descriptor, platform=Platform()), manifest)
     _check_kind(alone)
@@ -149,6 +150,20 @@ def _check_kind(image: DraftImage) -> None:
             f"{image.reference} cannot be part of a list: it is of type {image.descriptor.media_type}",
             hint="push the image again with a tool of today: that makes an image manifest",
         )
+
+
+def _check_platforms(source: Reference, images: Iterable[DraftImage]) -> None:
+    """Docker's drafts have one file for an image, and in it one platform."""
+    listed: dict[str, dict[Hashable, Platform]] = {}
+    for image in images:
+        listed.setdefault(image.reference, {})[image.platform.identity] = image.platform
+    for reference, platforms in listed.items():
+        if len(platforms) > 1:
+            on = " and ".join(str(platform) or "no platform" for platform in platforms.values())
+            raise ManifestInvalid(
+                f"{source} lists {Reference.parse(reference).digest} for {on}: a draft can hold an image for one platform only",
+                hint="`wherry index create` makes an index of it, without a draft",
+            )
 
 
 def _source(image: DraftImage) -> str:

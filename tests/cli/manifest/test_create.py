@@ -165,6 +165,28 @@ async def test_an_artifact_in_an_index_stays_without_a_platform(registry, wherry
     ]
 
 
+async def test_an_image_for_two_platforms_is_more_than_a_draft_can_hold(registry, wherry, pushed) -> None:
+    target = f"{registry.address}/team/app:multi"
+    entries = [
+        ARM64.descriptor.to_json(),
+        ARM64.descriptor.to_json() | {"platform": {"architecture": "arm64", "os": "linux"}},
+        ARM64.descriptor.to_json() | {"platform": {"architecture": "arm", "os": "linux"}},
+    ]
+
+    def index_of(*listed: dict[str, object]) -> Content:
+        document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}
+        return Content(Manifest(json.dumps(document).encode(), OCI_INDEX), children=(ARM64,))
+
+    source = await pushed(index_of(*entries), "team/app:twice")
+    refused = await wherry("manifest", "create", "--insecure", target, source)
+    assert (refused.code, refused.out) == (1, b"")
+    said, advised = refused.err.splitlines()
+    assert said.startswith(f"wherry: {source} lists {ARM64.digest} for linux/arm64 and linux/arm: a draft can hold")
+    assert "wherry index create" in advised
+    same = await pushed(index_of(*entries[:2]), "team/app:same")
+    assert (await wherry("manifest", "create", "--insecure", target, same)).code == 0
+
+
 async def test_append_begins_with_what_the_registry_has(registry, wherry, pushed, files) -> None:
     target = await pushed(an_index_of(AMD64, ARM64, annotations={"index": "annotated"}), "team/app:multi")
     more = await pushed(WINDOWS, "team/app:win")
