@@ -152,12 +152,13 @@ def test_whatever_range_is_asked_for_the_bytes_are_those_of_the_blob(served, amo
         sent = [("Range", asked)] + ([] if condition is None else [("If-Range", condition)])
         answer = served.run(ask(served.registry, method, f"/v2/a/blobs/{DIGEST}", headers=sent))
         well_formed(answer, method)
-        assert answer.status in ((200, 206, 416) if condition in (None, whole) else (200,))
+        ranged = method == "GET" and condition in (None, whole)
+        assert answer.status in ((200, 206, 416) if ranged else (200,))
         span = answer.header("content-range")
         if answer.status == 206:
             first, last = map(int, span.removeprefix("bytes ").removesuffix("/5").split("-"))
             assert answer.header("content-length") == str(last + 1 - first)
-            assert method == "HEAD" or answer.body == content[first : last + 1] != b""
+            assert answer.body == content[first : last + 1] != b""
         elif answer.status == 416:
             assert span == "bytes */5"
         else:

@@ -15,6 +15,9 @@ class _Headers:
     def __init__(self, headers: Sequence[tuple[str, str]]) -> None:
         self._headers = [(name.lower(), value) for name, value in headers]
 
+    def __contains__(self, key: str) -> bool:
+        return bool(self.get_all(key))
+
     def get(self, key: str, default: str | None = None) -> str | None:
         return next(iter(self.get_all(key)), default)
 

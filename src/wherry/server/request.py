@@ -48,6 +48,10 @@ class Request:
         """All values of a header, in their order."""
         return self._headers.get_all(name)
 
+    def has(self, name: str) -> bool:
+        """Whether a header was sent, readable or not."""
+        return name in self._headers
+
     @cached_property
     def query(self) -> Mapping[str, list[str]]:
         """The parameters of the query, percent-decoded; blank ones are kept."""

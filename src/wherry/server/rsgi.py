@@ -10,8 +10,9 @@ __all__ = ["HTTPProtocol", "RSGIHeaders", "Scope"]
 
 
 class RSGIHeaders(Protocol):
-    """Names are lower-case. Values that are not text are left out by granian."""
+    """Names are lower-case. Values that are not text are left out by granian; that a header is there it tells all the same."""
 
+    def __contains__(self, key: str, /) -> bool: ...
     def get(self, key: str, default: str | None = None, /) -> str | None: ...
     def get_all(self, key: str, /) -> list[str]: ...
 

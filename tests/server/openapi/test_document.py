@@ -75,6 +75,13 @@ def test_nothing_is_described_that_nothing_uses():
     assert shown == set(HEADERS)
 
 
+def test_only_get_is_described_with_ranges():
+    get, head = (DOCUMENT["paths"][path_of(Endpoint.BLOB)][method] for method in ("get", "head"))
+    assert set(get["responses"]) - set(head["responses"]) == {"206", "416"}
+    names = [{each["$ref"].rpartition("/")[2] for each in method["parameters"]} for method in (get, head)]
+    assert names[0] - names[1] == {"range", "if-range"}
+
+
 def test_operations_have_names_of_their_own():
     names = [each["operationId"] for item in DOCUMENT["paths"].values() for each in item.values()]
     assert len(names) == len(set(names))

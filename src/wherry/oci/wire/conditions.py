@@ -1,19 +1,24 @@
 """Conditional requests: `If-Match` and `If-None-Match`. The ETag of all content in a registry is its digest, in quotes.
 
-Spec: RFC 9110, 8.8.3 and 13.1.
+Spec: RFC 9110, 5.3, 8.8.3 and 13.1.
 """
 
+import re
+from collections.abc import Iterable
 from typing import Self
 
 from msgspec import Struct
 
 from wherry.oci.digest import Digest
+from wherry.oci.errors import PreconditionFailed
 
 __all__ = ["ANY", "HONOURED", "Condition"]
 
 ANY = "*"
 HONOURED = "Wherry-Condition"
-"""The header by which a wherry registry tells that it looked at a push's condition. Others ignore it, and nothing says so."""
+"""The header by which a wherry registry tells that it looked at the condition of a push or a deletion. Others ignore it, and nothing says so."""
+
+_TAG = re.compile(r'(?P<weak>W/)?"(?P<opaque>[^"]*)"|(?P<bare>[^,\s][^,]*)')
 
 
 class Condition(Struct, frozen=True):
@@ -23,11 +28,17 @@ class Condition(Struct, frozen=True):
     none_match: frozenset[str] | None = None
 
     @classmethod
-    def read(cls, match: str | None, none_match: str | None) -> Self | None:
-        """The condition that the two headers make; None without any."""
+    def read(cls, match: Iterable[str] | None, none_match: Iterable[str] | None) -> Self | None:
+        """The condition that the lines of the two headers make; None where a header is not there.
+
+        `If-Match` wants the strong comparison, in which a weak tag is like no other.
+        """
         if match is None and none_match is None:
             return None
-        return cls(None if match is None else _tags(match), None if none_match is None else _tags(none_match))
+        return cls(
+            None if match is None else _tags(match, weak=False),
+            None if none_match is None else _tags(none_match, weak=True),
+        )
 
     @classmethod
     def still(cls, digest: Digest | None) -> Self:
@@ -46,9 +57,25 @@ class Condition(Struct, frozen=True):
             return False
         return self.none_match is None or not self.none_match & there
 
+    def check(self, name: str, digest: Digest | None) -> None:
+        """The same for what `name` leads to.
 
-def _tags(header: str) -> frozenset[str]:
-    return frozenset(tag.strip().removeprefix("W/").strip('"') for tag in header.split(","))
+        Raises:
+            PreconditionFailed: it does not hold.
+        """
+        if not self.holds(digest):
+            raise PreconditionFailed(
+                f"{name} {f'leads to {digest}' if digest else 'leads nowhere'}, which is not what the request expects",
+                detail={"reference": name, "digest": None if digest is None else str(digest)},
+                hint="read it again, and decide anew",
+            )
+
+
+def _tags(lines: Iterable[str], *, weak: bool) -> frozenset[str]:
+    """The tags of a list; one without quotes counts as it is. In quotes, a star is a tag like any other, and matches nothing."""
+    found = (each for line in lines for each in _TAG.finditer(line) if weak or not each["weak"])
+    tags = ((each["opaque"], each["bare"]) for each in found)
+    return frozenset(opaque if bare is None else bare.strip() for opaque, bare in tags if opaque != ANY)
 
 
 def _quoted(tag: str) -> str:

@@ -8,7 +8,7 @@ from wherry.oci.mediatype import OCTET_STREAM
 from wherry.oci.wire.ranges import read_download_range
 from wherry.server.answers import Answer, FileAnswer, Headers, refusal
 from wherry.server.blobs.protocol import LocalFile
-from wherry.server.endpoints.conditions import asked_range, matches_etag
+from wherry.server.endpoints.conditions import asked_range, demanded, held, matches_etag
 from wherry.server.registry import Registry
 from wherry.server.request import Request
 
@@ -32,7 +32,7 @@ async def show_blob(registry: Registry, request: Request) -> Answer | FileAnswer
         ("cache-control", "max-age=31536000"),
         ("accept-ranges", "bytes"),
     ]
-    if matches_etag(request, text):
+    if matches_etag(request, text, digest):
         return Answer(304, headers)
     headers.append(("content-type", OCTET_STREAM))
     try:
@@ -54,8 +54,12 @@ async def delete_blob(registry: Registry, request: Request) -> Answer:
     """Take a blob away from a repository. Its bytes stay for others, and for the collector."""
     digest = request.route.digest
     assert digest is not None  # noqa: S101  # the route of this endpoint has one
+    condition = demanded(request)
+    if condition is not None and not condition.holds(digest):  # nothing else is ever there
+        await _held_size(registry, request, digest)
+        condition.check(str(digest), digest)
     await registry.metadata.unlink_blob(request.route.name, digest)
-    return Answer(202)
+    return Answer(202, held(condition))
 
 
 async def _held_size(registry: Registry, request: Request, digest: Digest) -> int:

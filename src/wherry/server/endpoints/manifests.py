@@ -7,10 +7,9 @@ from wherry.oci.digest import Digest
 from wherry.oci.errors import ManifestUnknown, PayloadTooLarge
 from wherry.oci.manifest import LARGEST_MANIFEST
 from wherry.oci.reference import Tag
-from wherry.oci.wire.conditions import HONOURED, Condition
 from wherry.server.admission import admit, needs
 from wherry.server.answers import Answer, Headers
-from wherry.server.endpoints.conditions import matches_etag
+from wherry.server.endpoints.conditions import demanded, held, matches_etag
 from wherry.server.metadata.protocol import Push, StoredManifest
 from wherry.server.negotiation import acceptable_child
 from wherry.server.registry import Registry
@@ -37,7 +36,7 @@ async def show_manifest(registry: Registry, request: Request) -> Answer:
         found = await _negotiated(registry, request, found)
     digest = str(found.digest)
     headers: Headers = [("docker-content-digest", digest), ("etag", f'"{digest}"')]
-    if matches_etag(request, digest):
+    if matches_etag(request, str(name), found.digest):
         return Answer(304, headers)
     headers.append(("content-type", found.media_type))
     return Answer(200, headers, found.content)
@@ -51,29 +50,28 @@ async def push_manifest(registry: Registry, request: Request) -> Answer:
         raise PayloadTooLarge(f"{len(asked)} tags where at most {_MOST_TAGS} are taken in one request", status=414)
     tags = asked if isinstance(name, Digest) else (name, *asked)
     manifest = admit(await _body(registry, request), request.header("content-type"), name)
-    condition = Condition.read(request.header("if-match"), request.header("if-none-match"))
+    condition = demanded(request)
     push = Push(manifest, needs(manifest, registry.policy.sparse), tags, condition)
     await registry.metadata.push_manifest(request.route.name, push)
     headers: Headers = [
         ("location", f"/v2/{request.route.name}/manifests/{manifest.digest}"),
         ("docker-content-digest", str(manifest.digest)),
+        *held(condition),
     ]
     headers += [("oci-tag", tag) for tag in asked]
-    if condition is not None:
-        headers.append((HONOURED.lower(), "held"))
     if manifest.view.subject is not None:
         headers.append(("oci-subject", str(manifest.view.subject.digest)))
     return Answer(201, headers)
 
 
 async def delete_manifest(registry: Registry, request: Request) -> Answer:
-    """Remove a tag; or a manifest, and with it every tag on it."""
-    name = _reference(request)
+    """Remove a tag; or a manifest, and with it every tag on it; if the request has conditions, only while they hold."""
+    name, condition = _reference(request), demanded(request)
     if isinstance(name, Digest):
-        await registry.metadata.delete_manifest(request.route.name, name)
+        await registry.metadata.delete_manifest(request.route.name, name, condition)
     else:
-        await registry.metadata.delete_tag(request.route.name, name)
-    return Answer(202)
+        await registry.metadata.delete_tag(request.route.name, name, condition)
+    return Answer(202, held(condition))
 
 
 def _reference(request: Request) -> Tag | Digest:

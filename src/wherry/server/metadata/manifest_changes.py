@@ -14,9 +14,10 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.diagnosis import missing
 from wherry.oci.digest import Digest
 from wherry.oci.document import encode
-from wherry.oci.errors import ManifestUnknown, PreconditionFailed, RegistryError, SizeInvalid
+from wherry.oci.errors import ManifestUnknown, RegistryError, SizeInvalid
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
+from wherry.oci.wire.conditions import Condition
 from wherry.server.metadata.blob_changes import MOST_USERS, refuse_if_needed, repository_row
 from wherry.server.metadata.moment import Moment
 from wherry.server.metadata.protocol import Need, Push, Role
@@ -143,23 +144,31 @@ def push_manifest(connection: sqlite3.Connection, at: Moment, repository: str, p
         )
 
 
-def delete_manifest(connection: sqlite3.Connection, at: Moment, repository: str, digest: Digest) -> None:
+def delete_manifest(
+    connection: sqlite3.Connection, at: Moment, repository: str, digest: Digest, condition: Condition | None
+) -> None:
     """Remove a manifest and, by cascade, its tags and edges; unless an index needs it."""
     found = _FOUND.one(connection, repository=repository, manifest=packed(digest))
     if found is None:
         raise ManifestUnknown("no such manifest", detail={"name": repository, "reference": str(digest)})
+    if condition is not None:
+        condition.check(str(digest), digest)
     manifest_id, repository_id = found
     refuse_if_needed(_PARENTS.all(connection, manifest=packed(digest), repository=repository_id), "manifest")
     ask_for_needs(connection, at, repository_id, manifest_id)
     _DELETE.run(connection, row=manifest_id)
 
 
-def delete_tag(connection: sqlite3.Connection, at: Moment, repository: str, tag: Tag) -> None:
+def delete_tag(
+    connection: sqlite3.Connection, at: Moment, repository: str, tag: Tag, condition: Condition | None
+) -> None:
     """Remove a tag alone."""
     found = _TAG.one(connection, repository=repository, tag=str(tag))
     if found is None:
         raise ManifestUnknown("no such tag", detail={"name": repository, "reference": str(tag)})
     repository_id, digest = found
+    if condition is not None:
+        condition.check(str(tag), unpacked(digest))
     _DELETE_TAG.run(connection, repository=repository_id, tag=str(tag))
     if at.untagged is not None:
         ask(connection, Kind.MANIFEST, repository_id, digest, at.untagged)
@@ -196,12 +205,7 @@ def _check_condition(connection: sqlite3.Connection, repository_id: int, push: P
     else:
         found = _MANIFEST.one(connection, repository=repository_id, manifest=packed(push.manifest.digest))
         digest = None if found is None else push.manifest.digest
-    if not push.condition.holds(digest):
-        raise PreconditionFailed(
-            f"{name} {f'leads to {digest}' if digest else 'leads nowhere'}, which is not what the request expects",
-            detail={"reference": str(name), "digest": None if digest is None else str(digest)},
-            hint="read it again, and decide anew",
-        )
+    push.condition.check(str(name), digest)
 
 
 def _check_needs(connection: sqlite3.Connection, repository_id: int, needs: Sequence[Need], repository: str) -> None:

@@ -143,19 +143,21 @@ class Metadata(Protocol):
             PreconditionFailed: its condition does not hold.
         """
 
-    async def delete_manifest(self, repository: str, digest: Digest) -> None:
+    async def delete_manifest(self, repository: str, digest: Digest, condition: Condition | None = None) -> None:
         """Remove a manifest and every tag on it.
 
         Raises:
             ManifestUnknown: the repository does not hold it.
+            PreconditionFailed: it does, and `condition` does not hold.
             Denied: an index there has it as a child.
         """
 
-    async def delete_tag(self, repository: str, tag: Tag) -> None:
+    async def delete_tag(self, repository: str, tag: Tag, condition: Condition | None = None) -> None:
         """Remove a tag, and nothing else.
 
         Raises:
             ManifestUnknown: there is no such tag.
+            PreconditionFailed: it leads to something for which `condition` does not hold.
         """
 
     async def upload(self, identifier: str) -> UploadRecord | None:

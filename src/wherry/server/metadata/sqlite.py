@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from wherry.oci.digest import Digest
 from wherry.oci.reference import Tag
+from wherry.oci.wire.conditions import Condition
 from wherry.server.metadata import blob_changes, manifest_changes, reads
 from wherry.server.metadata.database import Database
 from wherry.server.metadata.hot import Hot
@@ -126,13 +127,13 @@ class SQLiteMetadata:
         at = self._now()
         await self._writer.run(lambda it: manifest_changes.push_manifest(it, at, repository, push))
 
-    async def delete_manifest(self, repository: str, digest: Digest) -> None:
+    async def delete_manifest(self, repository: str, digest: Digest, condition: Condition | None = None) -> None:
         at = self._now()
-        await self._writer.run(lambda it: manifest_changes.delete_manifest(it, at, repository, digest))
+        await self._writer.run(lambda it: manifest_changes.delete_manifest(it, at, repository, digest, condition))
 
-    async def delete_tag(self, repository: str, tag: Tag) -> None:
+    async def delete_tag(self, repository: str, tag: Tag, condition: Condition | None = None) -> None:
         at = self._now()
-        await self._writer.run(lambda it: manifest_changes.delete_tag(it, at, repository, tag))
+        await self._writer.run(lambda it: manifest_changes.delete_tag(it, at, repository, tag, condition))
 
     async def upload(self, identifier: str) -> UploadRecord | None:
         row = reads.UPLOAD.one(self._reader, id=identifier)

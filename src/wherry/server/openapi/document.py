@@ -31,6 +31,9 @@ _FROM_ANY = (Refusal(RegistryError), Refusal(WherryError), Refusal(Unavailable, 
 """A request without `Host`; trouble that nobody expected; storage that cannot be used, or a registry that stops."""
 
 _WITHOUT_BODY = (204, 304)
+_OF_RANGES = (206, 416)
+_RANGE = ("range", "if-range")
+"""What only GET takes of ranges (RFC 9110, 14.2)."""
 
 
 @cache
@@ -67,7 +70,7 @@ def _operation(method: str, operation: Operation) -> _Part:
     return {
         "operationId": f"{method.lower()}{operation.subject}",
         "summary": f"{operation.summary} (Without the body.)" if head else operation.summary,
-        "parameters": [parameter(name) for name in operation.parameters],
+        "parameters": [parameter(name) for name in operation.parameters if not (head and name in _RANGE)],
         **({} if body is None else {"requestBody": {"required": operation.needs_body, "content": _content(body)}}),
         "responses": _responses(operation, head=head),
     }
@@ -78,7 +81,7 @@ def _responses(operation: Operation, *, head: bool) -> dict[str, _Part]:
     refusals = sorted((*operation.refusals, *_FROM_ANY), key=lambda refusal: refusal.at)
     for status, some in groupby(refusals, key=lambda refusal: refusal.at):
         found.setdefault(status, _refusal(tuple(some), head=head))
-    return {str(status): found[status] for status in sorted(found)}
+    return {str(status): found[status] for status in sorted(found) if not (head and status in _OF_RANGES)}
 
 
 def _reply(status: int, reply: Reply, *, head: bool) -> _Part:

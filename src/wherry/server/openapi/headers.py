@@ -89,10 +89,16 @@ PARAMETERS: dict[str, _Part] = {
     "content-range": _in(
         "header", "Content-Range", _matching("^[0-9]{1,18}-[0-9]{1,18}$"), "Where the body goes: `0-1023`."
     ),
-    "push-if-match": _in(
-        "header", "If-Match", _TEXT, "ETags; push only if the reference leads to one of these (`*`: anywhere)."
+    "if-match": _in(
+        "header", "If-Match", _TEXT, "ETags; 412 if the content is none of these. Weak ones are like no other."
     ),
-    "push-if-none-match": _in(
-        "header", "If-None-Match", _TEXT, "Push only if it leads to none of these (`*`: nowhere)."
+    "change-if-match": _in(
+        "header",
+        "If-Match",
+        _TEXT,
+        "ETags; change it only if it leads to one of these (`*`: anywhere), and none is weak.",
+    ),
+    "change-if-none-match": _in(
+        "header", "If-None-Match", _TEXT, "Change it only if it leads to none of these (`*`: nowhere)."
     ),
 }

@@ -26,8 +26,10 @@ _BODIED = (errors.SizeInvalid, errors.PayloadTooLarge, _SLOW)
 _RECEIVED = (*_BODIED, Refusal(errors.TooManyRequests, headers=("Retry-After",)))
 _PAGED = ("Link",)
 _OUT_OF_ORDER = Refusal(errors.RangeInvalid, optional=("Location", "Range", "Docker-Upload-UUID"))
+_CHANGE = ("change-if-match", "change-if-none-match")
 _UPLOAD = ("Location", "Range", "Docker-Upload-UUID")
 _CREATED = Reply("It is kept.", headers=("Location", "Docker-Content-Digest"))
+_GONE = Reply("It is gone.", optional=(HONOURED,))
 _UNCHANGED = Reply("The client has it already.", headers=("ETag", "Docker-Content-Digest"))
 _DOWNLOAD = ("Docker-Content-Digest", "ETag", "Cache-Control", "Accept-Ranges")
 
@@ -55,8 +57,8 @@ OPERATIONS: dict[tuple[Endpoint, str], Operation] = {
             200: Reply("The manifest.", _A_MANIFEST, headers=("Docker-Content-Digest", "ETag")),
             304: _UNCHANGED,
         },
-        ("name", "reference", "if-none-match"),
-        refusals=_plain(*_REFERENCED, errors.ManifestUnknown),
+        ("name", "reference", "if-match", "if-none-match"),
+        refusals=_plain(*_REFERENCED, errors.ManifestUnknown, errors.PreconditionFailed),
     ),
     (Endpoint.MANIFEST, "PUT"): Operation(
         "Manifest",
@@ -68,7 +70,7 @@ OPERATIONS: dict[tuple[Endpoint, str], Operation] = {
                 optional=("OCI-Subject", "OCI-Tag", HONOURED),
             )
         },
-        ("name", "reference", "tag", "push-if-match", "push-if-none-match"),
+        ("name", "reference", "tag", *_CHANGE),
         _A_MANIFEST,
         _plain(
             *_REFERENCED,
@@ -83,9 +85,9 @@ OPERATIONS: dict[tuple[Endpoint, str], Operation] = {
     (Endpoint.MANIFEST, "DELETE"): Operation(
         "Manifest",
         "Remove a tag; or, by digest, a manifest with all its tags, unless an index needs it.",
-        {202: Reply("It is gone.")},
-        ("name", "reference"),
-        refusals=_plain(*_REFERENCED, errors.ManifestUnknown, _NEEDED),
+        {202: _GONE},
+        ("name", "reference", *_CHANGE),
+        refusals=_plain(*_REFERENCED, errors.ManifestUnknown, _NEEDED, errors.PreconditionFailed),
     ),
     (Endpoint.BLOB, "GET"): Operation(
         "Blob",
@@ -95,15 +97,20 @@ OPERATIONS: dict[tuple[Endpoint, str], Operation] = {
             206: Reply("The range.", _BYTES, headers=(*_DOWNLOAD, "Content-Range")),
             304: _UNCHANGED,
         },
-        ("name", "digest", "range", "if-range", "if-none-match"),
-        refusals=_plain(*_DIGESTED, errors.BlobUnknown, Refusal(errors.RangeInvalid, headers=("Content-Range",))),
+        ("name", "digest", "range", "if-range", "if-match", "if-none-match"),
+        refusals=_plain(
+            *_DIGESTED,
+            errors.BlobUnknown,
+            errors.PreconditionFailed,
+            Refusal(errors.RangeInvalid, headers=("Content-Range",)),
+        ),
     ),
     (Endpoint.BLOB, "DELETE"): Operation(
         "Blob",
         "Take a blob away from a repository, unless a manifest there needs it.",
-        {202: Reply("It is gone.")},
-        ("name", "digest"),
-        refusals=_plain(*_DIGESTED, errors.BlobUnknown, _NEEDED),
+        {202: _GONE},
+        ("name", "digest", *_CHANGE),
+        refusals=_plain(*_DIGESTED, errors.BlobUnknown, _NEEDED, errors.PreconditionFailed),
     ),
     (Endpoint.UPLOADS, "POST"): Operation(
         "Upload",
