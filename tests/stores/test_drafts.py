@@ -2,7 +2,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -247,3 +247,85 @@ def test_a_draft_is_removed_only_as_it_was_read(drafts: Drafts) -> None:
     assert drafts.remove_unchanged(LIST, drafts.images(LIST))
     assert not drafts.exists(LIST)
     assert drafts.remove_unchanged(LIST, read), "somebody else has removed it"
+
+
+def test_a_draft_with_a_folder_in_it_is_damaged_and_can_be_removed(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:amd64"))
+    inside = drafts.folder / FOLDER / "sub"
+    (inside / "deeper").mkdir(parents=True)
+    (inside / "deeper" / "file").write_bytes(b"{")
+    with pytest.raises(StoreError, match=r"app-multi/sub is damaged: not a file") as refusal:
+        drafts.images(LIST)
+    assert "manifest rm" in str(refusal.value.hint)
+    drafts.remove(LIST)
+    assert files(drafts) == []
+    put(drafts, drafted("h.example/team/app:amd64"))
+    assert len(drafts.images(LIST)) == 1
+
+
+def test_a_folder_that_a_dead_process_left_with_folders_in_it_blocks_nobody(drafts: Drafts) -> None:
+    (drafts.folder / ".wherry-old" / "sub").mkdir(parents=True)
+    put(drafts, drafted("h.example/team/app:amd64"))
+    assert files(drafts) == [FOLDER, f"{FOLDER}/h.example_team_app-amd64"]
+
+
+def test_what_cannot_be_cleared_away_blocks_nobody_and_a_draft_that_cannot_be_removed_stays(drafts: Drafts) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root removes everything")
+    put(drafts, drafted("h.example/team/app:amd64"))
+    left, inside = drafts.folder / ".wherry-old", drafts.folder / FOLDER / "sub"
+    for each in (left, inside):
+        each.mkdir()
+        (each / "file").write_bytes(b"{")
+        each.chmod(0o500)
+    try:
+        with pytest.raises(StoreError, match=rf"^draft .*{FOLDER} cannot be removed: .*{FOLDER}/sub/file: Permission"):
+            drafts.remove(LIST)
+        assert drafts.exists(LIST)
+        put(drafts, drafted("h.example/team/app:amd64"), name=Reference.parse("h.example/other:1"))
+        assert len(drafts.images(Reference.parse("h.example/other:1"))) == 1
+    finally:
+        for each in (left, inside):
+            each.chmod(0o700)
+
+
+def test_links_in_a_draft_are_removed_and_not_what_they_lead_to(drafts: Drafts, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").write_bytes(b"")
+    put(drafts, drafted("h.example/team/app:amd64"))
+    (drafts.folder / FOLDER / "link").symlink_to(kept)
+    drafts.remove(LIST)
+    (drafts.folder / FOLDER).symlink_to(kept)
+    drafts.remove(LIST)
+    (drafts.folder / FOLDER).symlink_to(tmp_path / "nowhere")
+    drafts.remove(LIST)
+    assert files(drafts) == []
+    assert (kept / "file").exists()
+
+
+def a_link_to_nothing(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("damage", [a_link_to_nothing, os.mkfifo, Path.mkdir])
+def test_what_is_no_file_is_damage_of_one_draft_and_hides_no_other(
+    drafts: Drafts, damage: Callable[[Path], None]
+) -> None:
+    other = Reference.parse("h.example/other:1")
+    for name in (LIST, other):
+        put(drafts, drafted("h.example/team/app:amd64"), name=name)
+    damage(drafts.folder / FOLDER / "h.example_team_app-odd")
+    assert [each.name for each in drafts.listed()] == [str(other), str(LIST)]
+    for attempt in (drafts.listed()[1].images, lambda: drafts.images(LIST)):
+        with pytest.raises(StoreError, match=rf"^draft .*{FOLDER}/h.example_team_app-odd is damaged: not a file$"):
+            attempt()
+    with pytest.raises(StoreError, match="is damaged"):
+        drafts.image(LIST, Reference.parse("h.example/team/app:odd"))
+
+
+def test_a_draft_that_is_gone_since_it_was_listed_has_no_images(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:amd64"))
+    [listed] = drafts.listed()
+    drafts.remove(LIST)
+    assert listed.images() == ()

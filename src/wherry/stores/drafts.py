@@ -15,13 +15,15 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from msgspec import Struct
 
-from wherry.oci.dockerdraft import DraftImage, InvalidDraft, file_name
+from wherry.oci.dockerdraft import DraftImage, file_name
 from wherry.oci.errors import ManifestUnknown, StoreError, WherryError
 from wherry.oci.reference import Reference, Tag
+from wherry.stores._draft_files import changed, images_in, read, remove, unusable
 
 __all__ = ["AmendRefused", "Draft", "DraftUnknown", "Drafts", "EmptyDraft", "Listed", "NoPlatform"]
 
@@ -56,12 +58,14 @@ class Listed(Struct, frozen=True):
     changed: float
 
     def images(self) -> tuple[DraftImage, ...]:
-        """Its images, in the order in which a push lists them.
+        """Its images, in the order in which a push lists them; none if it is gone meanwhile.
 
         Raises:
             StoreError: it cannot be read, or is damaged; the message names the file.
         """
-        return _images(self.folder)
+        with suppress(FileNotFoundError):
+            return images_in(self.folder)
+        return ()
 
 
 class Draft:
@@ -128,7 +132,7 @@ class Drafts:
         """
         self._check_owner(name)
         try:
-            return _images(self._place(name))
+            return images_in(self._place(name))
         except FileNotFoundError:
             raise DraftUnknown(name) from None
 
@@ -142,7 +146,7 @@ class Drafts:
         self._check_owner(name)
         path = self._place(name) / file_name(image)
         try:
-            found = _read(path)
+            found = read(path)
         except FileNotFoundError:
             raise DraftUnknown(image) from None
         if found.reference != str(image):
@@ -169,7 +173,7 @@ class Drafts:
             try:
                 self._write(name, draft)
             except OSError as error:
-                raise _broken(self._place(name), error) from error
+                raise unusable(self._place(name), error) from error
 
     def remove(self, name: Reference) -> None:
         """Remove a list, whatever is in it.
@@ -178,7 +182,7 @@ class Drafts:
             DraftUnknown: there is none.
             StoreError: it cannot be removed.
         """
-        if not self.exists(name):
+        if not os.path.lexists(self._place(name)) or self._noted(self._place(name)) not in (None, str(name)):
             raise DraftUnknown(name)
         with self._locked():
             try:
@@ -206,11 +210,11 @@ class Drafts:
         """
         try:
             folders = sorted(each for each in self.folder.iterdir() if each.is_dir() and not each.name.startswith("."))
-            return [Listed(each, self._noted(each) or _derived(each), _changed(each)) for each in folders]
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise _broken(self.folder, error) from error
+            raise unusable(self.folder, error) from error
+        return [listed for each in folders if (listed := self._listed(each)) is not None]
 
     def remove_listed(self, listed: Listed) -> None:
         """Remove a draft that was listed; one that is gone meanwhile is no error.
@@ -221,16 +225,27 @@ class Drafts:
         with self._locked(), suppress(FileNotFoundError):
             self._discard(listed.folder)
 
+    def _listed(self, folder: Path) -> Listed | None:
+        with suppress(FileNotFoundError):  # removed since the folders were listed
+            return Listed(folder, self._noted(folder) or _derived(folder), changed(folder))
+        return None
+
     def _discard(self, folder: Path) -> None:
+        """Remove a draft in one step for whoever reads; if that fails, what is left of it is in its place again."""
+        aside = self._stage("old")
         try:
-            aside = self._stage("old")
             folder.rename(aside)
-            _remove(aside)
-            self._note(folder).unlink(missing_ok=True)
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise _broken(folder, error) from error
+            raise unusable(folder, error) from error
+        try:
+            remove(aside)
+        except OSError as error:
+            with suppress(OSError):
+                aside.rename(folder)
+            raise _stays(folder, aside, error) from error
+        self._note(folder).unlink(missing_ok=True)
 
     def _place(self, name: Reference) -> Path:
         return self.folder / file_name(name)
@@ -252,8 +267,9 @@ class Drafts:
             (folder / file).unlink(missing_ok=True)
 
     def _stage(self, purpose: str) -> Path:
-        """A place that no list has: on the same file system, so that a rename is enough."""
-        return self.folder / f"{_STAGED}{purpose}"
+        """A place that nothing has: on the same file system, so that a rename is enough."""
+        places = (self.folder / f"{_STAGED}{purpose}{number or ''}" for number in count())
+        return next(each for each in places if not os.path.lexists(each))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -263,7 +279,7 @@ class Drafts:
             self._ours.mkdir(exist_ok=True)
             lock = os.open(self._ours / "drafts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise _broken(self.folder, error) from error
+            raise unusable(self.folder, error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._clear_staged()
@@ -273,10 +289,8 @@ class Drafts:
 
     def _clear_staged(self) -> None:
         for left in self.folder.glob(f"{_STAGED}*"):
-            if left.is_dir():
-                _remove(left)
-            else:
-                left.unlink()
+            with suppress(OSError):  # what cannot be removed is in nobody's way: `_stage` finds another place
+                remove(left)
 
     def _note(self, folder: Path) -> Path:
         return self._ours / "names" / folder.name
@@ -299,20 +313,10 @@ class Drafts:
             )
 
 
-def _images(folder: Path) -> tuple[DraftImage, ...]:
-    try:
-        files = [each for each in folder.iterdir() if not each.name.startswith(".")]
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise _broken(folder, error) from error
-    return tuple(sorted((_read(each) for each in files), key=lambda image: image.order))
-
-
 def _derived(folder: Path) -> str | None:
     """The name of a draft that docker made, where it holds an image of the same repository."""
     with suppress(WherryError, FileNotFoundError):
-        for image in _images(folder):
+        for image in images_in(folder):
             context = Reference.parse(image.reference).context
             tag = folder.name.removeprefix(f"{file_name(context)}-")
             if tag != folder.name:
@@ -320,33 +324,9 @@ def _derived(folder: Path) -> str | None:
     return None
 
 
-def _changed(folder: Path) -> float:
-    """When a draft or one of its files last changed, in seconds since 1970."""
-    return max(each.stat().st_mtime for each in (folder, *folder.iterdir()))
-
-
-def _read(path: Path) -> DraftImage:
-    try:
-        return DraftImage.parse(path.read_bytes())
-    except FileNotFoundError:
-        raise
-    except InvalidDraft as error:
-        raise StoreError(
-            f"draft {path} is damaged: {error.reason}", hint="`wherry manifest rm` removes the whole draft"
-        ) from error
-    except OSError as error:
-        raise _broken(path, error) from error
-
-
-def _remove(folder: Path) -> None:
-    """A folder of files, damaged ones too."""
-    for each in folder.iterdir():
-        each.unlink()
-    folder.rmdir()
-
-
-def _broken(path: Path, error: OSError) -> StoreError:
+def _stays(folder: Path, aside: Path, error: OSError) -> StoreError:
+    inside = str(error.filename or folder).replace(str(aside), str(folder))
     return StoreError(
-        f"{error.filename or path}: {error.strerror or error}",
-        hint="drafts live in docker's configuration folder; set DOCKER_CONFIG to one that can be written",
+        f"draft {folder} cannot be removed: {inside}: {error.strerror or error}",
+        hint="what is in it belongs to somebody else, or may not be written: remove it by hand",
     )
