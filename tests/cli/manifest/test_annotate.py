@@ -66,7 +66,17 @@ async def test_annotations_are_added_and_make_an_oci_index(wherry, names, files)
     assert shown["manifests"][0]["annotations"] == {"a": "2", "b": "x=y", "c": ""}
 
 
-@pytest.mark.parametrize("flags", [("--annotation", "novalue"), ("--annotation", "=x"), ("--clear", "size")])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--annotation", "novalue"),
+        ("--annotation", "=x"),
+        ("--annotation", "k=\udcff"),
+        ("--arch", "\udcff"),
+        ("--os-features", "\udcff"),
+        ("--clear", "size"),
+    ],
+)
 async def test_flags_with_values_that_mean_nothing_are_125(wherry, names, flags) -> None:
     done = await wherry("manifest", "annotate", *names, *flags)
     assert (done.code, done.out) == (125, b"")

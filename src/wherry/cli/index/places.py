@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import click
 
+from wherry.cli.options import is_text
 from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidReference
 from wherry.oci.platform import Platform
@@ -75,16 +76,7 @@ def pairs(annotations: Iterable[str]) -> dict[str, str]:
         key, sign, value = text.partition("=")
         if not key or not sign:
             raise click.UsageError(f"an annotation is KEY=VALUE, not {text!r}")
-        if not _is_text(text):
+        if not is_text(text):
             raise click.UsageError(f"an annotation is text in UTF-8, not {text!r}")
         found[key] = value
     return found
-
-
-def _is_text(argument: str) -> bool:
-    """Whether an argument is text: Python stands odd bytes of the command line for halves of surrogate pairs."""
-    try:
-        argument.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

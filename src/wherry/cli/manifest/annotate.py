@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from wherry.cli.failures import say
 from wherry.cli.manifest.dockerlike import DockerCommand
 from wherry.cli.manifest.references import parsed
+from wherry.cli.options import is_text
 from wherry.cli.platforms import read_platform
 from wherry.cli.session import docker_config
 from wherry.oci.dockerdraft import DraftImage
@@ -73,6 +74,9 @@ def annotate(
     know), and may be given in several steps; that both are there is checked by push. Annotations make the list an OCI
     index, whatever its images are.
     """
+    for text in (architecture, system, version, variant, *features, *annotations):
+        if not is_text(text):
+            raise click.UsageError(f"not UTF-8, and no index can say it: {text!r}")
     name = parsed(names[0], f"annotate: error parsing name for manifest list {names[0]}: ")
     image = parsed(names[1], f"annotate: error parsing name for manifest {names[1]}: ")
     whole = platform or Platform()
