@@ -21,6 +21,9 @@ from wherry.oci.errors import ManifestUnknown, NameUnknown, StoreError, WherryEr
 from wherry.oci.reference import Reference, Tag
 from wherry.ops.copy import copy
 from wherry.ops.copy_many import Errand, copy_many
+from wherry.stores._archive import Held
+from wherry.stores._docker_form import DockerForm
+from wherry.stores._names import Names
 from wherry.stores.archive import Archive, docker_archive, oci_archive
 from wherry.stores.layout import Layout
 from wherry.stores.memory import MemoryStore
@@ -244,6 +247,25 @@ async def test_change_that_another_made_meanwhile_is_kept(path: Path) -> None:
         await put(an_image("mine"), mine, "mine")
         await put(an_image("theirs"), oci_archive(path), "theirs")
     assert await tags_of(oci_archive(path)) == ["mine", "theirs"]
+
+
+async def test_change_that_another_made_while_the_lists_were_written_is_kept(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Reference.parse_repository("team/app")
+    mine, theirs = docker_archive(path, app), docker_archive(path, app)
+    await put(an_image("first"), mine, "first")
+    write_lists, others = DockerForm.lists, [put(an_image("theirs"), theirs, "theirs")]
+
+    def lists(form: DockerForm, names: Names, held: Held) -> Mapping[str, bytes]:
+        while others:
+            asyncio.run(others.pop())
+        return write_lists(form, names, held)
+
+    monkeypatch.setattr(DockerForm, "lists", lists)
+    await put(an_image("mine"), mine, "mine")
+    assert others == []
+    assert await tags_of(docker_archive(path, app)) == ["first", "mine", "theirs"]
 
 
 async def test_what_another_took_away_meanwhile_is_missed(path: Path) -> None:

@@ -56,6 +56,13 @@ class Held(Protocol):
         """Whether content of that digest and size is there."""
 
 
+class _Known(Struct, frozen=True):
+    """`Held` in the file as it was when somebody looked last."""
+
+    content: Callable[[Digest], bytes | None]
+    has: Callable[[Descriptor], bool]
+
+
 class Form(Protocol):
     """The kind of archive. `str()` is its prefix."""
 
@@ -162,8 +169,7 @@ class ArchiveFile:
     def has(self, content: Descriptor) -> bool:
         with self._lock:
             self._look()
-            found = self._find(content.digest)
-            return found is not None and _size(found) == content.size
+            return self._has(content)
 
     def size(self, blob: Digest) -> int:
         with self._lock:
@@ -314,6 +320,10 @@ class ArchiveFile:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def _has(self, content: Descriptor) -> bool:
+        found = self._find(content.digest)
+        return found is not None and _size(found) == content.size
+
     def _find(self, digest: Digest) -> Extent | bytes | None:
         if digest in self._removed:
             return None
@@ -385,7 +395,12 @@ class ArchiveFile:
         return done
 
     def _attempt(self) -> bool | None:
-        """Put everything together and into place. False: the list does not allow it; None: somebody was quicker."""
+        """Put everything together and into place. False: the list does not allow it; None: somebody was quicker.
+
+        All of it is made of the one file that is known: nobody looks whether it is still there before `commit` does.
+        """
+        staged = self._stage()
+        identity = self._tar.identity if self._tar else None
         names = self._contents.names
         for edit in self._edits:
             edited = edit(names)
@@ -394,14 +409,12 @@ class ArchiveFile:
                 return False
             names = edited
         target = Path(os.path.realpath(self.path))
-        staged = self._stage()
         gone = staged.blobs.keys() & self._removed
         out = staged if staged.is_whole and not gone else self._without_gaps(staged)
         end = out.end
         try:
             self._check_needs(out)
             self._complete(out, names)
-            identity = self._tar.identity if self._tar else None
             mode = stat.S_IMODE(target.stat().st_mode) if identity else None
             done = out.file.commit(target, still=lambda: self._identity() == identity, mode=mode)
         finally:
@@ -448,7 +461,7 @@ class ArchiveFile:
             else:
                 assert self._tar is not None  # noqa: S101  # it has the extent
                 out.add_from(blob_name(digest), self._tar.descriptor, found)
-        lists = self._form.lists(names, self)
+        lists = self._form.lists(names, _Known(self.content, self._has))
         for name, extent in self._contents.others.items():
             if name not in lists and name != _MARKER[0] and self._tar is not None:
                 out.add_from(name, self._tar.descriptor, extent)
