@@ -58,6 +58,34 @@ async def test_files_tell_programs_what_was_pushed(wherry, target, tmp_path: Pat
     assert metadata["image.name"] == f"{target},{target.replace('multi', 'latest')}"
 
 
+async def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(
+    registry, wherry, target, tmp_path
+) -> None:
+    (tmp_path / "old").write_text("as it was" * 100)
+    for flag in ("--digest-file", "--metadata-file"):
+        done = await wherry("manifest", "push", "--purge", flag, tmp_path / "absent" / "x", target)
+        assert (done.code, done.out) == (1, b"")
+        assert done.err == f"wherry: {tmp_path / 'absent' / 'x'}: No such file or directory\n"
+    assert (await wherry("manifest", "inspect", "--insecure", "--remote", target)).code == 1
+    files = ("--metadata-file", tmp_path / "new", "--digest-file", tmp_path / "old")
+    unreachable = target.replace(registry.address, "127.0.0.1:1")
+    images = [target.replace("app:multi", "app:amd64")]
+    assert (await wherry("manifest", "create", "--insecure", unreachable, *images)).code == 0
+    assert (await wherry("manifest", "push", *files, unreachable)).code == 1
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "old").read_text().startswith("as it was")
+    done = await wherry("manifest", "push", "--purge", *files, target)
+    assert (done.code, (tmp_path / "old").read_text()) == (0, f"{done.lines[-1]}\n")
+
+
+async def test_a_full_disk_is_named_and_hinders_nothing_else(wherry, target, tmp_path: Path, configuration) -> None:
+    flags = ("--purge", "--digest-file", "/dev/full", "--metadata-file", tmp_path / "metadata")
+    done = await wherry("manifest", "push", *flags, target)
+    assert (done.code, done.err) == (1, "wherry: /dev/full: No space left on device\n")
+    assert json.loads((tmp_path / "metadata").read_text())["containerimage.digest"] == done.lines[-1]
+    assert not Drafts(configuration).exists(Reference.parse(target))
+
+
 async def test_dry_run_prints_the_list_and_sends_nothing(registry, wherry, target) -> None:
     with recorded(registry.address) as (_, requests):
         done = await wherry("manifest", "push", "--dry-run", "--purge", "--tag", "latest", target)

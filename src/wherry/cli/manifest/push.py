@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from wherry.cli.failures import say
+from wherry.cli.failures import ExitCode, Manner, report, say
 from wherry.cli.manifest.dockerlike import DockerCommand
 from wherry.cli.manifest.references import parsed
+from wherry.cli.manifest.results import ResultFile, opened
 from wherry.cli.options import insecure_option
 from wherry.cli.session import docker_config, open_client, run
 from wherry.oci.document import encode
@@ -36,7 +37,9 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
     "--metadata-file", metavar="FILE", type=_FILE, help="Write digest, descriptor and names to a file, as JSON."
 )
 @click.option("--dry-run", is_flag=True, help="Print the list, say what would be copied, and send nothing.")
+@click.pass_context
 def push(
+    ctx: click.Context,
     names: tuple[str, ...],
     *,
     insecure: bool,
@@ -45,7 +48,7 @@ def push(
     digest_file: Path | None,
     metadata_file: Path | None,
     dry_run: bool,
-) -> None:
+) -> ExitCode:
     """Push a draft to its registry, and print its digest.
 
     Images of other repositories are pushed with it: mounted where the registry can, copied where not, from other
@@ -57,15 +60,26 @@ def push(
     planned = plan(drafts, name, tuple(Tag(tag) for tag in tags))
     if dry_run:
         _print_plan(planned)
-        return
-    run(_push(planned, insecure=insecure))
-    _print_results(planned)
-    if digest_file is not None:
-        digest_file.write_text(f"{planned.manifest.digest}\n")
-    if metadata_file is not None:
-        metadata_file.write_bytes(_metadata(planned.manifest, planned.targets))
+        return ExitCode.OK
+    with opened((digest_file, metadata_file)) as files:
+        run(_push(planned, insecure=insecure))
+        _print_results(planned)
+        digest, metadata = f"{planned.manifest.digest}\n".encode(), _metadata(planned.manifest, planned.targets)
+        failures = [_written(file, content) for file, content in zip(files, (digest, metadata), strict=True)]
     if purge and not drafts.remove_unchanged(name, planned.images):
         say(f"wherry: the draft of {name} has changed since it was read to be pushed, and stays")
+    return ctx.ensure_object(Manner).code_of_all(failure for failure in failures if failure is not None)
+
+
+def _written(file: ResultFile | None, content: bytes) -> OSError | None:
+    """Write a result; why it cannot be is told, and hinders nothing else: the list is pushed."""
+    try:
+        if file is not None:
+            file.write(content)
+    except OSError as error:
+        report(error)
+        return error
+    return None
 
 
 async def _push(planned: Plan, *, insecure: bool) -> None:
