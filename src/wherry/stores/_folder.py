@@ -4,10 +4,8 @@ Several may work on one folder, in several processes. Readers take no lock: ever
 """
 
 import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -18,6 +16,7 @@ from wherry.oci.reference import Tag
 from wherry.stores._durable import locked, replace, sweep
 from wherry.stores._listed import LARGEST_KEPT, check_whole, find, only, referrers, tags
 from wherry.stores._names import Names
+from wherry.stores.regular import open_regular
 from wherry.stores.verify import Check
 
 __all__ = ["PIECE", "Folder"]
@@ -129,7 +128,7 @@ class Folder:
     def read(self, blob: Descriptor, offset: int, check: Check | None) -> bytes:
         """One piece. The file is opened for each: an open one would be lost when the reader is cancelled meanwhile."""
         try:
-            with _opened(self.path_of(blob.digest)) as file:
+            with open_regular(self.path_of(blob.digest)) as file:
                 file.seek(offset)
                 piece = file.read(PIECE)
         except (FileNotFoundError, NotADirectoryError):
@@ -141,7 +140,7 @@ class Folder:
     def content(self, digest: Digest) -> bytes | None:
         path = self.path_of(digest)
         try:
-            with _opened(path) as file:
+            with open_regular(path) as file:
                 content = file.read(LARGEST_KEPT + 1)
         except FileNotFoundError:
             return None
@@ -205,15 +204,6 @@ class Folder:
         return self.path / "blobs" / digest.algorithm / digest.encoded
 
 
-def _opened(path: Path) -> BinaryIO:
-    """Open a file of the folder, unbuffered; a pipe that nobody writes to would never open, nor let us be interrupted."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return open(descriptor, "rb", buffering=0)  # noqa: PTH123  # a descriptor
-    os.close(descriptor)
-    raise StoreError(f"{path}: is no regular file")
-
-
 def _read(path: Path) -> bytes:
-    with _opened(path) as file:
+    with open_regular(path) as file:
         return file.read()

@@ -1,12 +1,15 @@
 """What is wrong in a folder is found and named; what is damaged is healed by the next push."""
 
+import hashlib
 import os
 import sqlite3
 import time
+from errno import EIO
 from pathlib import Path
 
 import pytest
 
+from tests.powerless import powerless
 from tests.server.asking import an_image, ask, digest_of, push_blob, push_image, put
 from wherry.oci.digest import Digest
 from wherry.server.inspection.fsck import inspect
@@ -103,14 +106,6 @@ async def test_a_file_that_no_row_knows_is_found_when_it_is_old_and_deleted_when
     assert (await ask(server, "GET", f"/v2/a/blobs/{digest_of(b'orphan')}")).body == b"orphan"
 
 
-async def test_a_file_with_another_name_is_nobodys_business(server):
-    path = file_of(server, b"layer").parent / "notes.txt"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"x")
-    assert await findings(server, repair=True, orphan_age=-10) == []
-    assert path.exists()
-
-
 async def test_a_manifest_with_other_bytes_is_found(tmp_path):
     async with running(data=tmp_path) as server:
         _, digest = await push_image(server, "a", "t", b"layer")
@@ -148,3 +143,113 @@ async def test_a_sparse_manifest_is_incomplete_and_not_damaged(registry_factory,
     await push_blob(server, "a", b"absent")
     assert (await put(server, "a", "f", an_image(b"absent", layers=[layer]))).status == 201
     assert await findings(server) == []
+
+
+def block(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def forbid(path: Path) -> None:
+    path.chmod(0)
+
+
+@pytest.fixture
+def reading_fails(monkeypatch):
+    """One file is on a bad part of the disk."""
+    bad = []
+
+    def read(content, algorithm):
+        if os.fstat(content.fileno()).st_ino in bad:
+            raise OSError(EIO, os.strerror(EIO))
+        return hashlib_file_digest(content, algorithm)
+
+    hashlib_file_digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", read)
+    return lambda path: bad.append(path.stat().st_ino)
+
+
+@pytest.mark.parametrize("deep", [False, True], ids=["plain", "deep"])
+@pytest.mark.parametrize("damage", [block, forbid])
+async def test_what_cannot_be_read_is_one_finding_among_others(tmp_path, damage, deep):
+    with powerless():
+        async with running(data=tmp_path) as server:
+            for content in (b"one", b"two", b"three"):
+                await push_blob(server, "a", content)
+            damage(file_of(server, b"two"))
+            for each in (b"one", b"three"):
+                lose(file_of(server, each))
+            found = {str(each.digest): each.problem for each in await findings(server, deep=deep)}
+            assert found == {
+                digest_of(b"one"): Problem.LOST,
+                digest_of(b"two"): Problem.UNREADABLE,
+                digest_of(b"three"): Problem.LOST,
+            }
+            assert all(each.repaired for each in await findings(server, deep=deep, repair=True))
+            for content in (b"one", b"two", b"three"):
+                await push_blob(server, "a", content)
+            assert await findings(server, deep=True) == []
+
+
+async def test_an_error_of_the_disk_is_one_finding_among_others(server, reading_fails):
+    for content in (b"one", b"two", b"three"):
+        await push_blob(server, "a", content)
+        if content != b"two":
+            spoil(file_of(server, content))
+    reading_fails(file_of(server, b"two"))
+    found = {str(each.digest): each.problem for each in await findings(server, deep=True, repair=True)}
+    assert found == {
+        digest_of(b"one"): Problem.BYTES,
+        digest_of(b"two"): Problem.UNREADABLE,
+        digest_of(b"three"): Problem.BYTES,
+    }
+
+
+async def test_what_cannot_be_moved_away_is_not_called_repaired(tmp_path):
+    with powerless():
+        async with running(data=tmp_path) as server:
+            await push_blob(server, "a", b"layer")
+            folder = file_of(server, b"layer").parent
+            folder.chmod(0)
+            try:
+                found = await findings(server, repair=True)
+            finally:
+                folder.chmod(0o755)
+            assert [(each.problem, each.repaired) for each in found] == [
+                (Problem.UNREADABLE, False),
+                (Problem.STRAY, False),
+            ]
+            assert "cannot be moved away: Permission denied" in found[0].what
+            assert await findings(server, deep=True) == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "blobs/foo",
+        "blobs/sha256/zz",
+        "blobs/sha256/00/notes.txt",
+        f"blobs/sha256/00/{digest_of(b'layer').partition(':')[2]}",
+        "uploads/junk",
+    ],
+)
+async def test_a_file_with_a_name_that_is_none_of_ours_is_told_and_left_alone(server, place):
+    path = server.data / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"layer")
+    assert await findings(server) == []
+    os.utime(path, (0, time.time() - 7200))
+    for repair in (False, True):
+        [found] = await findings(server, repair=repair)
+        assert (found.problem, found.problem.damage, found.repaired) == (Problem.STRAY, False, False)
+        assert found.what.startswith(f"{place}: 5 bytes")
+    assert path.exists()
+
+
+async def test_a_folder_with_a_name_that_is_none_of_ours_is_told_once(server):
+    for each in ("aa", "bb"):
+        (server.data / "blobs" / "md5" / each).mkdir(parents=True)
+        (server.data / "blobs" / "md5" / each / "x").write_bytes(b"x")
+    (server.data / "blobs" / "lost+found").mkdir()
+    [found] = await findings(server, orphan_age=-10)
+    assert (found.problem, found.what) == (Problem.STRAY, "blobs/md5: a folder under a name that no blob has")

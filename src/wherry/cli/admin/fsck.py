@@ -27,11 +27,11 @@ __all__ = ["fsck"]
 def fsck(folder: Path, *, deep: bool, repair: bool, as_json: bool) -> ExitCode:
     """Check that the database and the disk agree, both ways; the exit code is 1 if anything is damaged.
 
-    A line is a finding: what is wrong, with which digest, in which repository. What is called orphan, unreviewed or
+    A line is a finding: what is wrong, with which digest, in which repository. What is called orphan, stray, unreviewed or
     incomplete is no damage. The server may run; what is on its way in is not touched.
 
     A damaged blob is unknown to clients (404) once --repair has moved it to damaged/ in the folder, and as soon as its file
-    is missing or of another size; whoever pushes it again heals it for all repositories that hold it.
+    is missing, of another size or not to be read; whoever pushes it again heals it for all repositories that hold it.
     """
     found = run(_findings(folder, deep=deep, repair=repair, as_json=as_json))
     return ExitCode.FAILED if any(each.problem.damage for each in found) else ExitCode.OK

@@ -21,8 +21,10 @@ from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidValue, StoreError
 from wherry.server.blobs.disk import Disk, is_readable, open_file, size_of, write_all
 from wherry.server.blobs.incoming import IncomingFile
-from wherry.server.blobs.protocol import Arrived, LocalFile
+from wherry.server.blobs.protocol import Arrived, LocalFile, Stray
+from wherry.server.blobs.strays import find_strays
 from wherry.server.points import Point, Reached, pass_by
+from wherry.stores.regular import open_regular
 
 __all__ = ["FileBlobs"]
 
@@ -34,6 +36,7 @@ class FileBlobs:
     """All blobs below one folder."""
 
     def __init__(self, folder: Path, disk: Disk) -> None:
+        self._folder = folder
         self._kept = folder / "blobs"
         self._incoming = folder / "uploads"
         self._aside = folder / "aside"
@@ -66,6 +69,17 @@ class FileBlobs:
         path = self._name(digest)
         size = size_of(path)
         return LocalFile(path, size) if size is not None and is_readable(path) else None
+
+    async def obstacle(self, digest: Digest) -> str:
+        try:
+            open_regular(self._name(digest)).close()
+        except FileNotFoundError:
+            return ""
+        except StoreError:
+            return "no regular file is in its place"
+        except OSError as error:
+            return f"it cannot be read: {error.strerror}"
+        return ""
 
     async def at_hand(self, digest: Digest, size: int) -> bytes | None:
         try:
@@ -106,6 +120,10 @@ class FileBlobs:
         for folder in await self._disk.run(lambda: sorted(self._kept.glob("*/*/"))):
             for each in await self._disk.run(partial(_blobs_in, folder)):
                 yield each
+
+    async def strays(self) -> AsyncIterator[Stray]:
+        for each in await self._disk.run(lambda: list(find_strays(self._folder))):
+            yield each
 
     async def clear_aside(self) -> int:
         return await self._disk.run(self._clear_aside)
@@ -233,7 +251,7 @@ def _copy(descriptor: int, path: Path) -> None:
 
 def _digest_of(path: str, algorithm: str) -> Digest | None:
     try:
-        with open(path, "rb") as content:  # noqa: PTH123  # a name is all that we have of it
+        with open_regular(path) as content:
             return Digest.taken_from(hashlib.file_digest(content, algorithm), algorithm)
     except FileNotFoundError:
         return None
@@ -242,9 +260,11 @@ def _digest_of(path: str, algorithm: str) -> Digest | None:
 def _blobs_in(folder: Path) -> list[tuple[Digest, Arrived]]:
     """The blobs in one of the folders; files with other names are none of ours, and nobody touches them."""
     found = []
-    for path in folder.iterdir():
-        with suppress(InvalidValue, FileNotFoundError):
-            status = path.stat()
-            digest = Digest.parse(f"{folder.parent.name}:{path.name}")
-            found.append((digest, Arrived(status.st_size, status.st_mtime)))
+    with suppress(PermissionError):  # it is told among the strays
+        for path in folder.iterdir():
+            with suppress(InvalidValue, FileNotFoundError):
+                status = path.lstat()
+                digest = Digest.parse(f"{folder.parent.name}:{path.name}")
+                if digest.encoded.startswith(folder.name):
+                    found.append((digest, Arrived(status.st_size, status.st_mtime)))
     return found

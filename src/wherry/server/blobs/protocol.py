@@ -10,7 +10,7 @@ from typing import Protocol
 
 from wherry.oci.digest import Digest, Hasher
 
-__all__ = ["Arrived", "Blobs", "Incoming", "LocalFile"]
+__all__ = ["Arrived", "Blobs", "Incoming", "LocalFile", "Stray"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,15 @@ class Arrived:
     """How many bytes of an upload or a blob are there, and when it last got some (seconds since the epoch)."""
 
     size: int
+    touched: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """Something among the bytes that is neither a blob nor an upload: where, what, and when it was last changed."""
+
+    place: str
+    what: str
     touched: float
 
 
@@ -74,7 +83,10 @@ class Blobs(Protocol):
     """All the bytes of a registry."""
 
     async def find(self, digest: Digest) -> LocalFile | None:
-        """A kept blob."""
+        """A kept blob that can be read."""
+
+    async def obstacle(self, digest: Digest) -> str:
+        """Why a blob that is not found cannot be read, in a few words; empty if nothing is there."""
 
     async def at_hand(self, digest: Digest, size: int) -> bytes | None:
         """The content of a small kept blob of that size, if it can be had without waiting."""
@@ -86,10 +98,18 @@ class Blobs(Protocol):
         """Whether a blob of that size is kept. Asked in a transaction: it waits for nothing."""
 
     async def digest(self, digest: Digest) -> Digest | None:
-        """The digest that a kept blob's bytes have in truth; None if it is not there."""
+        """The digest that a kept blob's bytes have in truth; None if it is not there.
+
+        Raises:
+            StoreError: something else is in its place.
+            OSError: it cannot be read.
+        """
 
     def listed(self) -> AsyncIterator[tuple[Digest, Arrived]]:
         """All kept blobs, in no order."""
+
+    def strays(self) -> AsyncIterator[Stray]:
+        """What is neither a blob nor an upload, and where nobody can look."""
 
     def set_apart(self, digest: Digest) -> None:
         """The same as `set_aside` for bytes that are damaged: nobody deletes them."""

@@ -7,6 +7,7 @@ finds it as it was.
 
 import time
 from collections.abc import AsyncIterator, Callable
+from errno import EMFILE, ENFILE, ENOMEM
 from functools import partial
 
 from wherry.oci.digest import Digest
@@ -16,6 +17,7 @@ from wherry.server.inspection.protocol import BlobRow, Finding, Inspection, Prob
 __all__ = ["inspect"]
 
 _PAGE = 500
+_OURS = (EMFILE, ENFILE, ENOMEM)  # trouble of this process, and no blob's
 
 
 async def inspect(
@@ -46,8 +48,12 @@ async def inspect(
             yield finding
     for finding in (*await inspection.incomplete(), *await inspection.unreviewed(ask=repair)):
         yield finding
-    async for finding in _orphans(inspection, blobs, clock() - orphan_age, repair=repair):
+    before = clock() - orphan_age
+    async for finding in _orphans(inspection, blobs, before, repair=repair):
         yield finding
+    async for stray in blobs.strays():
+        if stray.touched <= before:
+            yield Finding(Problem.STRAY, f"{stray.place}: {stray.what}")
 
 
 async def _rows(inspection: Inspection) -> AsyncIterator[BlobRow]:
@@ -66,18 +72,30 @@ async def _check_blob(
     found = await _damage(blobs, row, deep=deep)
     if found is None or not await inspection.unchanged(row):
         return None
-    repaired = repair and await inspection.mark_damaged(row, lambda: blobs.set_apart(row.digest))
-    return Finding(found[0], found[1], row.digest, repaired=repaired)
+    problem, words = found
+    repaired = False
+    if repair:
+        try:
+            repaired = await inspection.mark_damaged(row, lambda: blobs.set_apart(row.digest))
+        except OSError as error:
+            words = f"{words}; it cannot be moved away: {error.strerror}"
+    return Finding(problem, words, row.digest, repaired=repaired)
 
 
 async def _damage(blobs: Blobs, row: BlobRow, *, deep: bool) -> tuple[Problem, str] | None:
-    blob = await blobs.find(row.digest)
-    if blob is None:
-        return Problem.LOST, f"{row.size} bytes are lost"
-    if blob.size != row.size:
-        return Problem.SIZE, f"{blob.size} bytes where {row.size} should be"
-    if deep and (actual := await blobs.digest(row.digest)) != row.digest:
-        return Problem.BYTES, f"its bytes have the digest {actual}" if actual else f"{row.size} bytes are lost"
+    try:
+        blob = await blobs.find(row.digest)
+        if blob is None:
+            obstacle = await blobs.obstacle(row.digest)
+            return (Problem.UNREADABLE, obstacle) if obstacle else (Problem.LOST, f"{row.size} bytes are lost")
+        if blob.size != row.size:
+            return Problem.SIZE, f"{blob.size} bytes where {row.size} should be"
+        if deep and (actual := await blobs.digest(row.digest)) != row.digest:
+            return Problem.BYTES, f"its bytes have the digest {actual}" if actual else f"{row.size} bytes are lost"
+    except OSError as error:
+        if error.errno in _OURS:
+            raise
+        return Problem.UNREADABLE, f"it cannot be read: {error.strerror}"
     return None
 
 
@@ -100,7 +118,12 @@ async def _orphans(inspection: Inspection, blobs: Blobs, before: float, *, repai
         for digest, size in some:
             if digest in known:
                 continue
-            repaired = repair and await inspection.drop_orphan(digest, partial(blobs.set_aside, digest))
-            yield Finding(Problem.ORPHAN, f"{size} bytes that no row knows", digest, repaired=repaired)
+            words, repaired = f"{size} bytes that no row knows", False
+            if repair:
+                try:
+                    repaired = await inspection.drop_orphan(digest, partial(blobs.set_aside, digest))
+                except OSError as error:
+                    words = f"{words}; they cannot be taken away: {error.strerror}"
+            yield Finding(Problem.ORPHAN, words, digest, repaired=repaired)
     if repair:
         await blobs.clear_aside()

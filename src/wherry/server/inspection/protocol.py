@@ -11,11 +11,13 @@ __all__ = ["BlobRow", "Finding", "Inspection", "ManifestRow", "Problem"]
 
 
 class Problem(Enum):
-    """What is wrong. The last three lose nothing: a crash may leave the first two of them, a policy the third."""
+    """What is wrong. The last four lose nothing: a crash may leave the first two of them, a policy the third, other hands the last."""
 
     DATABASE = "database"
     LOST = "lost"
     """A blob has a row and no bytes."""
+    UNREADABLE = "unreadable"
+    """A blob's bytes cannot be read, or something else is in their place."""
     SIZE = "size"
     BYTES = "bytes"
     DAMAGED = "damaged"
@@ -28,11 +30,13 @@ class Problem(Enum):
     """Nothing needs it, and the collector does not know."""
     INCOMPLETE = "incomplete"
     """A manifest needs what its repository does not have; `--allow-sparse` lets it be."""
+    STRAY = "stray"
+    """A file under a name that is none of ours, or a folder that cannot be looked at."""
 
     @property
     def damage(self) -> bool:
         """Whether somebody who asks for it does not get what was promised."""
-        return self not in (Problem.ORPHAN, Problem.UNREVIEWED, Problem.INCOMPLETE)
+        return self not in (Problem.ORPHAN, Problem.UNREVIEWED, Problem.INCOMPLETE, Problem.STRAY)
 
 
 @dataclass(frozen=True, slots=True)
