@@ -56,6 +56,17 @@ async def test_fields_are_cleared_before_others_are_set(wherry, names, files) ->
     assert "annotations" not in described(files, names[0])
 
 
+async def test_features_are_csv_as_docker_reads_it(wherry, names, files) -> None:
+    said = ("--os-features", '"c,d",e', "--os-features", 'f,"g""h"')
+    assert (await wherry("manifest", "annotate", *names, *said)).code == 0
+    assert described(files, names[0])["platform"]["os.features"] == ["c,d", "e", "f", 'g"h']
+    before = files(names[0])
+    for broken in ('"c,d', '"a" ,b'):
+        done = await wherry("manifest", "annotate", *names, "--os-features", broken)
+        assert (done.code, done.out, files(names[0])) == (125, b"", before)
+        assert repr(broken) in done.err
+
+
 async def test_annotations_are_added_and_make_an_oci_index(wherry, names, files) -> None:
     await wherry("manifest", "annotate", *names, "--annotation", "a=1", "--annotation", "b=x=y")
     await wherry("manifest", "annotate", *names, "--annotation", "a=2", "--annotation", "c=")

@@ -33,6 +33,11 @@ async def test_switches_take_gos_booleans(registry, wherry, pushed) -> None:
         assert (await wherry("manifest", "inspect", yes, name)).code == 0
     no = await wherry("manifest", "inspect", "--insecure=false", name)
     assert (no.code, "--insecure" in no.err) == (1, True)
+    last = await wherry("manifest", "inspect", "--insecure", "--insecure=true", "--insecure=false", name)
+    assert (last.code, "--insecure" in last.err) == (1, True)
+    assert (await wherry("manifest", "inspect", "--insecure=false", "--insecure", name)).code == 0
+    other = await wherry("manifest", "inspect", "--insecure", "-v", "--verbose=false", name)
+    assert b"Descriptor" not in other.out
     rest = await wherry("manifest", "inspect", "--", "--insecure=true")
     assert (rest.code, rest.err.startswith("invalid reference format")) == (1, True)
 

@@ -1,6 +1,8 @@
 """`wherry manifest annotate`."""
 
+import csv
 from collections.abc import Mapping
+from io import StringIO
 from typing import Any
 
 import click
@@ -117,7 +119,15 @@ def _merged(kept: Platform, told: Platform) -> Platform:
 
 
 def _listed(features: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(feature for listed in features for feature in listed.split(",") if feature)
+    return tuple(feature for line in features for feature in _record(line) if feature)
+
+
+def _record(line: str) -> list[str]:
+    """A line of CSV, as docker reads it: what stands in quotes may hold commas."""
+    try:
+        return next((record for record in csv.reader(StringIO(line, newline=""), strict=True) if record), [])
+    except csv.Error as error:
+        raise click.UsageError(f"--os-features is a list with commas, not {line!r}: {error}") from None
 
 
 def _pairs(annotations: tuple[str, ...]) -> dict[str, str]:

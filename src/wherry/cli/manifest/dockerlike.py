@@ -4,7 +4,7 @@ A wrong number of arguments is 1, a wrong flag 125, anything else 1. An error fo
 alone on a line, because scripts look for them; any other is told as wherry tells errors.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -36,7 +36,7 @@ class DockerCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            rest = super().parse_args(ctx, list(self._spelled_out(args)))
+            rest = super().parse_args(ctx, self._spelled_out(args))
         except click.UsageError as error:
             self._complain(ctx, _flag_words(error))
             ctx.exit(ExitCode.DOCKER_USAGE)
@@ -74,23 +74,26 @@ class DockerCommand(click.Command):
     def _complain(self, ctx: click.Context, words: str) -> None:
         say(f"{words}\n\n{ctx.get_usage()}\n\nRun '{ctx.command_path} --help' for more information")
 
-    def _spelled_out(self, arguments: Sequence[str]) -> Iterator[str]:
-        """Go's flags take `--insecure=true` too."""
+    def _spelled_out(self, arguments: Sequence[str]) -> list[str]:
+        """Go's flags take `--insecure=true` too, and of several the last one counts."""
         switches = {
-            spelling
+            spelling: parameter.opts
             for parameter in self.params
             if isinstance(parameter, click.Option) and parameter.is_flag
             for spelling in parameter.opts
         }
+        plain: list[str] = []
         for position, argument in enumerate(arguments):
             name, _, value = argument.partition("=")
             if argument == "--":
-                yield from arguments[position:]
-                return
+                return plain + list(arguments[position:])
             if name not in switches or value not in (*_TRUE, *_FALSE):
-                yield argument
+                plain.append(argument)
             elif value in _TRUE:
-                yield name
+                plain.append(name)
+            else:
+                plain = [each for each in plain if each not in switches[name]]
+        return plain
 
 
 class DockerGroup(LazyGroup):
