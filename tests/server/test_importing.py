@@ -1,12 +1,14 @@
 """Taking over the folders of other registries, whole and damaged."""
 
 import os
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.content import Content, a_layer, an_artifact, an_image, an_index_of, put, read
+from tests.powerless import powerless
 from tests.storages import DistributionFolder, snapshot
 from wherry.oci.errors import InvalidName, StoreError
 from wherry.oci.reference import Reference, Tag
@@ -44,6 +46,13 @@ async def target(tmp_path: Path) -> AsyncIterator[Registry]:
 @pytest.fixture
 def storage(tmp_path: Path) -> DistributionFolder:
     return DistributionFolder(tmp_path / "storage")
+
+
+@pytest.fixture
+def as_any_user() -> Iterator[None]:
+    """Without root's power to read whatever it wants."""
+    with powerless():
+        yield
 
 
 async def taken_over(folder: Path, target: Registry, *names: str) -> dict[str, Imported]:
@@ -154,6 +163,66 @@ async def test_dangling_and_damaged_links_are_told_and_skipped(storage: Distribu
     reasons = {str(each.name): each.reason for each in done.failures}
     assert "is not in the repository" in reasons["dangling"]
     assert "is damaged" in reasons["damaged"]
+
+
+def lose_link(link: Path) -> None:
+    link.unlink()
+
+
+def block_link(link: Path) -> None:
+    link.unlink()
+    os.mkfifo(link)
+
+
+@pytest.mark.parametrize("damage", [lose_link, block_link])
+async def test_a_tag_that_has_lost_its_link_is_told(
+    storage: DistributionFolder, target: Registry, damage: Callable[[Path], None]
+) -> None:
+    storage.put(IMAGE, "team/app", "bad")
+    storage.put(OTHER, "team/app", "good")
+    damage(storage.tag("team/app", "bad"))
+    done = (await taken_over(storage.path, target))["team/app"]
+    await check_whole(target, "team/app", OTHER, "good")
+    await check_whole(target, "team/app", IMAGE)
+    assert [str(each.name) for each in done.failures] == ["bad"]
+
+
+async def test_a_file_in_the_place_of_all_manifests_is_told(storage: DistributionFolder, target: Registry) -> None:
+    storage.put(IMAGE, "team/app", "1")
+    storage.put(OTHER, "zoo", "1")
+    folder = storage.root / "repositories" / "team" / "app" / "_manifests"
+    shutil.rmtree(folder)
+    folder.write_text("")
+    done = await taken_over(storage.path, target)
+    await check_whole(target, "zoo", OTHER, "1")
+    (failure,) = done["team/app"].failures
+    assert (failure.name, failure.reason) == (None, f"{folder}: is no folder")
+
+
+@pytest.mark.parametrize("kind", ["distribution", "layout"])
+@pytest.mark.parametrize("damage", ["folder", "pipe", "unreadable"])
+@pytest.mark.usefixtures("as_any_user")
+async def test_a_manifest_that_cannot_be_read_stops_its_tag_alone(
+    storage: DistributionFolder, target: Registry, damage: str, kind: str
+) -> None:
+    if kind == "distribution":
+        storage.put(IMAGE, "team/app", "bad")
+        storage.put(OTHER, "team/app", "good")
+        data, names = storage.data(IMAGE.digest), ()
+    else:
+        await put(IMAGE, Layout(storage.path), "bad")
+        await put(OTHER, Layout(storage.path), "good")
+        data, names = storage.path / "blobs" / "sha256" / IMAGE.digest.encoded, ("team/app",)
+    if damage == "unreadable":
+        data.chmod(0)
+    else:
+        data.unlink()
+        data.mkdir() if damage == "folder" else os.mkfifo(data)
+    done = (await taken_over(storage.path, target, *names))["team/app"]
+    await check_whole(target, "team/app", OTHER, "good")
+    assert [tag async for tag in RegistryStore(target, "team/app").tags()] == ["good"]
+    assert {str(each.name) for each in done.failures} == {"bad", str(IMAGE.digest)}
+    assert all(str(data) in each.reason for each in done.failures)
 
 
 @pytest.mark.parametrize("kind", ["distribution", "layout"])

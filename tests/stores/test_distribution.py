@@ -1,5 +1,8 @@
 """A repository in distribution's storage folder, read without its registry."""
 
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from wherry.oci.errors import (
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import OCI_MANIFEST
 from wherry.oci.reference import Tag
-from wherry.stores.distribution import StorageFolder
+from wherry.stores.distribution import StorageFolder, StoredRepository
 from wherry.stores.protocol import Source
 
 IMAGE = an_image()
@@ -158,3 +161,68 @@ async def test_folders_with_names_that_nobody_can_ask_for_are_left_out(storage: 
     repository = storage.repository("team/app")
     assert [tag async for tag in repository.tags()] == ["1"]
     assert await repository.revisions() == [IMAGE.digest]
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("put_there", "words"), [(Path.mkdir, "no regular file"), (pipe, "no regular file")], ids=["folder", "pipe"]
+)
+async def test_something_else_in_the_place_of_bytes_is_told_at_once(
+    storage: DistributionFolder, put_there: Callable[[Path], None], words: str
+) -> None:
+    repository = storage.repository("team/app")
+    for digest in (LAYER.descriptor.digest, IMAGE.digest):
+        storage.data(digest).unlink()
+        put_there(storage.data(digest))
+    assert not await repository.exists(LAYER.descriptor)
+    with pytest.raises(StoreError, match=words):
+        await read(repository.fetch(LAYER.descriptor))
+    with pytest.raises(StoreError, match=words):
+        await repository.manifest(Tag("1"))
+
+
+@pytest.mark.parametrize(
+    ("put_there", "words"),
+    [(lambda _: None, "has lost its link"), (Path.mkdir, "no regular file"), (pipe, "no regular file")],
+    ids=["missing", "folder", "pipe"],
+)
+async def test_a_tag_that_has_lost_its_link_is_listed_and_told(
+    storage: DistributionFolder, put_there: Callable[[Path], None], words: str
+) -> None:
+    storage.tag("team/app", "1").unlink()
+    put_there(storage.tag("team/app", "1"))
+    repository = storage.repository("team/app")
+    assert [tag async for tag in repository.tags()] == ["1"]
+    with pytest.raises(StoreError, match=words) as raised:
+        await repository.manifest(Tag("1"))
+    assert str(storage.tag("team/app", "1")) in str(raised.value)
+
+
+async def read_tags(repository: StoredRepository) -> list[Tag]:
+    return [tag async for tag in repository.tags()]
+
+
+@pytest.mark.parametrize("place", ["_manifests", "_manifests/tags", "_manifests/revisions"])
+async def test_a_file_in_the_place_of_a_folder_is_told(storage: DistributionFolder, place: str) -> None:
+    folder = storage.root / "repositories" / "team" / "app" / place
+    shutil.rmtree(folder)
+    shutil.rmtree(storage.root / "repositories" / "team" / "app" / "_layers")
+    folder.write_text("")
+    found = StorageFolder.find(storage.path)
+    assert found is not None
+    assert list(found.names()) == ["team/app"]
+    repository = storage.repository("team/app")
+    listing = repository.revisions() if place.endswith("revisions") else read_tags(repository)
+    with pytest.raises(StoreError, match=f"{folder}: is no folder"):
+        await listing
+
+
+async def test_a_revision_whose_link_is_no_file_is_listed_and_told(storage: DistributionFolder) -> None:
+    storage.revision("team/app", IMAGE.digest).unlink()
+    storage.revision("team/app", IMAGE.digest).mkdir()
+    assert await storage.repository("team/app").revisions() == [IMAGE.digest]
+    with pytest.raises(ManifestUnknown):
+        await storage.repository("team/app").manifest(IMAGE.digest)

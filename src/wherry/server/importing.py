@@ -226,7 +226,7 @@ async def _target(source: Source, tag: Tag) -> Digest | None:
     """What a tag leads to; None if that is damaged, which its own errand will tell."""
     try:
         return (await source.resolve(tag)).digest
-    except WherryError:
+    except (WherryError, OSError):
         return None
 
 

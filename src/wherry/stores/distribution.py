@@ -14,6 +14,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import ALGORITHMS, Digest
@@ -30,12 +31,14 @@ from wherry.oci.errors import (
 from wherry.oci.manifest import LARGEST_MANIFEST, Manifest, sniff
 from wherry.oci.reference import Tag
 from wherry.stores.referring import as_referrer, refers
+from wherry.stores.regular import open_regular
 from wherry.stores.verify import Check
 
 __all__ = ["StorageFolder", "StoredRepository"]
 
 _BELOW = (Path("docker/registry/v2"), Path("registry/v2"), Path("v2"), Path())
 _PIECE = 1024 * 1024
+_LONGEST_LINK = 1024  # bytes; a digest has far less
 _LARGEST_KEPT = 8 * LARGEST_MANIFEST
 
 
@@ -54,8 +57,8 @@ class StorageFolder:
     def names(self) -> Iterator[str]:
         """All repositories, in byte order of the folders; a name may be one that no registry should have."""
         root = self.path / "repositories"
-        for folder, below, _ in os.walk(root, onerror=_fail):
-            if any(name in below for name in ("_manifests", "_layers")):
+        for folder, below, files in os.walk(root, onerror=_fail):
+            if any(name in below or name in files for name in ("_manifests", "_layers")):
                 yield os.path.relpath(folder, root)
             below[:] = sorted(name for name in below if not name.startswith("_"))
 
@@ -104,7 +107,7 @@ class StoredRepository:
 
     async def revisions(self) -> list[Digest]:
         """All manifests, tagged or not, in the order of their digests."""
-        return await asyncio.to_thread(lambda: sorted(self._linked(self._folder / "_manifests" / "revisions")))
+        return await asyncio.to_thread(lambda: sorted(self._linked()))
 
     def _manifest(self, name: Tag | Digest) -> Manifest:
         digest = name if isinstance(name, Digest) else self._tagged(name)
@@ -113,7 +116,7 @@ class StoredRepository:
             raise ManifestUnknown(f"{self}: {what} is not in the repository")
         path = self._data(digest)
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 content = file.read(_LARGEST_KEPT + 1)
         except FileNotFoundError:
             raise ManifestUnknown(f"{self}: the bytes of manifest {digest} are lost: there is no {path}") from None
@@ -129,8 +132,11 @@ class StoredRepository:
     def _tagged(self, tag: Tag) -> Digest:
         link = self._folder / "_manifests" / "tags" / tag / "current" / "link"
         try:
-            text = link.read_text(encoding="utf-8", errors="replace")
+            with open_regular(link) as file:
+                text = file.read(_LONGEST_LINK).decode(errors="replace")
         except (FileNotFoundError, NotADirectoryError):
+            if os.path.lexists(link.parent.parent):
+                raise StoreError(f"{self}: tag {tag} has lost its link: there is no {link}") from None
             raise ManifestUnknown(f"{self}: no such tag: {tag}") from None
         try:
             return Digest.parse(text.strip())
@@ -140,30 +146,43 @@ class StoredRepository:
     def _tags(self) -> list[Tag]:
         if not self._folder.is_dir():
             raise NameUnknown(f"{self}: there is no such repository")
-        return sorted(self._readable_tags())
+        return sorted(self._named_tags())
 
-    def _readable_tags(self) -> Iterator[Tag]:
-        folder = self._folder / "_manifests" / "tags"
-        for each in folder.iterdir() if folder.is_dir() else ():
+    def _named_tags(self) -> Iterator[Tag]:
+        """All tags, whether their links are there or not: to delete one is to delete its folder."""
+        for each in self._below("tags"):
             with suppress(InvalidTag):  # nobody could ask that registry for it either
-                if (each / "current" / "link").is_file():
-                    yield Tag(each.name)
+                yield Tag(each.name)
 
-    def _linked(self, folder: Path) -> Iterator[Digest]:
-        """The digests of the links below a folder."""
-        for algorithm in ALGORITHMS:
-            for each in (folder / algorithm).iterdir() if (folder / algorithm).is_dir() else ():
+    def _below(self, name: str) -> Iterator[Path]:
+        """What is in a folder of `_manifests`, if that is there.
+
+        Raises:
+            StoreError: something else is in the place of one of the two.
+        """
+        for folder in (self._folder / "_manifests", self._folder / "_manifests" / name):
+            if not os.path.lexists(folder):
+                return iter(())
+            if not folder.is_dir():
+                raise StoreError(f"{folder}: is no folder")
+        return folder.iterdir()
+
+    def _linked(self) -> Iterator[Digest]:
+        """The digests of all manifests that have a link, whatever it is."""
+        for algorithm in self._below("revisions"):
+            for each in algorithm.iterdir() if algorithm.name in ALGORITHMS else ():
                 with suppress(InvalidDigest):
-                    if (each / "link").is_file():
-                        yield Digest(algorithm, each.name)
+                    if os.path.lexists(each / "link"):
+                        yield Digest(algorithm.name, each.name)
 
     def _has(self, content: Descriptor) -> bool:
         if not self._link(content).is_file():
             return False
         try:
-            return self._data(content.digest).stat().st_size == content.size
+            status = self._data(content.digest).stat()
         except FileNotFoundError:
             return False
+        return S_ISREG(status.st_mode) and status.st_size == content.size
 
     def _read(self, blob: Descriptor, offset: int, check: Check | None) -> bytes:
         """One piece. The file is opened for each: an open one would be lost when the reader is cancelled meanwhile."""
@@ -171,7 +190,7 @@ class StoredRepository:
             raise BlobUnknown(f"{self}: the repository does not hold blob {blob.digest}")
         path = self._data(blob.digest)
         try:
-            with path.open("rb", buffering=0) as file:
+            with open_regular(path) as file:
                 file.seek(offset)
                 piece = file.read(_PIECE)
         except FileNotFoundError:
