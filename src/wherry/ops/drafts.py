@@ -109,12 +109,14 @@ def take_out(drafts: Drafts, name: Reference, references: Sequence[Reference]) -
     """
     drafts.images(name)  # so that asking for what is not there needs no writable folder
     with drafts.change(name) as draft:
+        found: dict[str, DraftImage] = {}  # all that is named, before anything goes: an image may be named twice
         for reference in references:
-            found = [image for image in draft.images if str(reference) in (image.reference, _source(image))]
-            if not found:
+            named = [image for image in draft.images if str(reference) in (image.reference, _source(image))]
+            if not named:
                 raise DraftUnknown(reference)
-            for image in found:
-                draft.drop(image)
+            found |= {image.reference: image for image in named}
+        for image in found.values():
+            draft.drop(image)
 
 
 async def _is_there(name: Reference, store: Source) -> bool:

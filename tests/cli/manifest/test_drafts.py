@@ -29,6 +29,14 @@ async def test_rm_takes_one_image_out_and_keeps_the_rest(wherry, target, files) 
     )
 
 
+async def test_rm_counts_an_image_that_is_named_twice_once(wherry, target, files) -> None:
+    index = target.replace("multi", "index")
+    twice = (target.replace("multi", "amd64"), target.replace("multi", "amd64"), index, f"{index}@{ARM64.digest}")
+    done = await wherry("manifest", "rm", target, *(word for image in twice for word in ("--image", image)))
+    assert (done.code, done.out, done.err) == (0, b"", "")
+    assert files(target) == {}
+
+
 async def test_rm_takes_an_index_out_with_all_its_images_or_one_of_them(wherry, target, files) -> None:
     index = target.replace("multi", "index")
     assert (await wherry("manifest", "rm", target, "--image", f"{index}@{ARM64.digest}")).code == 0
