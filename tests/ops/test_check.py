@@ -206,6 +206,12 @@ async def test_missing_child_is_one_problem_and_its_siblings_are_checked(layout)
     assert checked.manifests == 2
 
 
+async def test_missing_child_that_has_a_tag_of_its_own_is_unknown_too(layout) -> None:
+    await layout.tag(AMD64.manifest.descriptor, Tag("amd64"))
+    file_of(layout, AMD64.digest).unlink()
+    assert found_in(await check(layout, ONE)) == [("manifest-unknown", "manifests[0]")]
+
+
 async def test_all_problems_are_found_in_one_go(layout) -> None:
     file_of(layout, layer_of(AMD64).digest).unlink()
     flip(file_of(layout, layer_of(ARM64).digest))

@@ -45,6 +45,14 @@ async def test_manifest_that_only_an_index_names_has_no_tags(store) -> None:
     assert await tags_on(store, Digest.of(b"absent")) == []
 
 
+async def test_tag_of_a_damaged_manifest_hinders_no_other(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    await put(IMAGE, layout, "1")
+    await put(OTHER, layout, "2")
+    (layout.path / "blobs" / "sha256" / OTHER.digest.encoded).write_bytes(b"damaged")
+    assert await tags_on(layout, IMAGE.digest) == ["1"]
+
+
 async def test_what_is_listed_goes_with_the_manifest(store) -> None:
     listed = await tags_on(store, OTHER.digest)
     before = [tag async for tag in store.tags()]

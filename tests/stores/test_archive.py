@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.content import a_blob, an_image, an_index_of, pieces, put, read
-from wherry.oci.errors import ManifestUnknown, NameUnknown, StoreError, WherryError
+from wherry.oci.errors import DigestMismatch, ManifestUnknown, NameUnknown, StoreError, WherryError
 from wherry.oci.reference import Reference, Tag
 from wherry.ops.copy import copy
 from wherry.ops.copy_many import Errand, copy_many
@@ -279,6 +279,30 @@ async def test_what_another_took_away_meanwhile_is_missed(path: Path) -> None:
 
     with pytest.raises(StoreError, match="somebody else has changed it"):
         await change()
+    assert await tags_of(oci_archive(path)) == []
+
+
+async def test_copy_brings_a_damaged_manifest_back(path: Path) -> None:
+    origin = MemoryStore()
+    await put(an_image(), origin, "1")
+    whole = await a_copy(path)
+    manifest = an_image().manifest.content
+    assert whole.count(manifest) == 1
+    written(path, whole.replace(manifest, manifest.replace(b"schemaVersion", b"schemaversion")))
+    with pytest.raises(DigestMismatch):
+        await oci_archive(path).resolve(Tag("1"))
+    await copy(origin, Tag("1"), oci_archive(path), tags=[Tag("1")])
+    assert await oci_archive(path).manifest(Tag("1")) == an_image().manifest
+    assert len(names_in(path)) == len(set(names_in(path)))
+
+
+async def test_tag_of_a_missing_manifest_can_be_deleted(path: Path) -> None:
+    await put(an_image(), oci_archive(path), "1")
+    manifest = f"blobs/sha256/{an_image().digest.encoded}"
+    a_tar(path, *[(name, content) for name, content in files_in(path).items() if name != manifest])
+    with pytest.raises(ManifestUnknown, match=f"{manifest}: is missing"):
+        await oci_archive(path).resolve(Tag("1"))
+    await oci_archive(path).delete(Tag("1"))
     assert await tags_of(oci_archive(path)) == []
 
 

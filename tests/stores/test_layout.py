@@ -149,11 +149,78 @@ async def test_damaged_file_is_named(layout: Layout, file: str, content: bytes, 
         assert str(layout.path / file) in str(caught.value)
 
 
-async def test_listed_manifest_that_is_missing_is_named(layout: Layout) -> None:
+async def test_listed_manifest_that_is_missing_is_unknown_and_named(layout: Layout) -> None:
     await put(an_image(), layout, "1")
     path_of(layout, an_image().digest).unlink()
-    with pytest.raises(StoreError, match=an_image().digest.encoded):
+    for name in (Tag("1"), an_image().digest):
+        with pytest.raises(
+            ManifestUnknown, match=rf"{an_image().digest.encoded}: is missing, and index\.json lists it"
+        ):
+            await layout.resolve(name)
+
+
+def make_missing(path: Path) -> None:
+    path.unlink()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def change(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"schemaVersion", b"schemaversion"))
+
+
+DAMAGES = pytest.mark.parametrize("damage", [make_missing, cut, change])
+
+
+@DAMAGES
+@pytest.mark.parametrize("name", [Tag("1"), an_image().digest], ids=["tag", "digest"])
+async def test_listed_manifest_that_is_damaged_can_be_deleted(layout: Layout, damage, name: Tag | Digest) -> None:
+    await put(an_image(), layout, "1")
+    await put(an_image("other"), layout, "2")
+    damage(path_of(layout, an_image().digest))
+    await layout.delete(name)
+    assert [tag async for tag in layout.tags()] == ["2"]
+    with pytest.raises(ManifestUnknown):
         await layout.resolve(Tag("1"))
+
+
+@DAMAGES
+@pytest.mark.parametrize("recheck", [False, True], ids=["", "recheck"])
+async def test_copy_brings_a_damaged_manifest_back(layout: Layout, damage, recheck: bool) -> None:
+    origin = MemoryStore()
+    await put(an_image(), origin, "1")
+    await put(an_image(), layout, "1")
+    damage(path_of(layout, an_image().digest))
+    copied = await copy(origin, Tag("1"), layout, tags=[Tag("1")], recheck=recheck)
+    assert (copied.manifests, copied.moved.blobs) == (1, 0)
+    assert await layout.manifest(Tag("1")) == an_image().manifest
+    await copy(layout, Tag("1"), MemoryStore())
+
+
+@DAMAGES
+async def test_copy_gives_the_tag_of_a_damaged_manifest_to_another(layout: Layout, damage) -> None:
+    origin = MemoryStore()
+    await put(an_image("other"), origin, "2")
+    await put(an_image(), layout, "1")
+    damage(path_of(layout, an_image().digest))
+    await copy(origin, Tag("2"), layout, tags=[Tag("1")])
+    assert (await layout.resolve(Tag("1"))).digest == an_image("other").digest
+
+
+async def test_copy_mends_a_size_that_the_list_has_wrong(layout: Layout) -> None:
+    origin = MemoryStore()
+    await put(an_image(), origin, "1")
+    await put(an_image(), layout, "1")
+    index = json.loads((layout.path / "index.json").read_bytes())
+    index["manifests"][0]["size"] += 1
+    (layout.path / "index.json").write_text(json.dumps(index))
+    with pytest.raises(ContentMismatch):
+        await layout.resolve(Tag("1"))
+    await copy(origin, Tag("1"), layout, tags=[Tag("1")])
+    assert (await layout.resolve(Tag("1"))).size == an_image().manifest.descriptor.size
+    assert len(listed(layout)) == 1
 
 
 async def test_manifest_with_other_bytes_is_refused(layout: Layout) -> None:

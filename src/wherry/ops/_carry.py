@@ -6,7 +6,14 @@ from enum import Enum
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.errors import DigestInvalid, ManifestBlobUnknown, ManifestInvalid, NotFound, RegistryError
+from wherry.oci.errors import (
+    ContentMismatch,
+    DigestInvalid,
+    ManifestBlobUnknown,
+    ManifestInvalid,
+    NotFound,
+    RegistryError,
+)
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import Kind, kind_of
 from wherry.oci.reference import Tag
@@ -105,7 +112,7 @@ class Carrier:
     async def _resolved(self, tag: Tag) -> Digest | None:
         try:
             return (await self._destination.resolve(tag)).digest
-        except NotFound:
+        except (NotFound, ContentMismatch):  # what is damaged is brought again
             return None
 
     def _in_place(self, root: Descriptor, placed: Collection[Digest | None]) -> bool:

@@ -1,7 +1,7 @@
 """What goes along when a manifest is deleted: every tag that leads to it."""
 
 from wherry.oci.digest import Digest
-from wherry.oci.errors import NotFound
+from wherry.oci.errors import ContentMismatch, NotFound
 from wherry.oci.reference import Tag
 from wherry.ops._each import each
 from wherry.stores.protocol import Source
@@ -26,5 +26,5 @@ async def tags_on(store: Source, digest: Digest) -> list[Tag]:
 async def _target(store: Source, tag: Tag) -> Digest | None:
     try:
         return (await store.resolve(tag)).digest
-    except NotFound:
-        return None  # somebody has deleted it in the meantime
+    except (NotFound, ContentMismatch):
+        return None  # somebody has deleted it in the meantime, or what it leads to is damaged, so no manifest that was read

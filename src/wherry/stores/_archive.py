@@ -21,7 +21,7 @@ from wherry.oci.errors import BlobUnknown, ManifestInvalid, NameUnknown, StoreEr
 from wherry.oci.manifest import Manifest, successors
 from wherry.oci.reference import Tag
 from wherry.stores._durable import sweep
-from wherry.stores._listed import LARGEST_KEPT, check_whole, find, only, referrers, tags
+from wherry.stores._listed import LARGEST_KEPT, check_whole, find, has_bytes, only, referrers, removable, tags
 from wherry.stores._names import Names
 from wherry.stores._staged import Slot, Staged, blob_name
 from wherry.stores._tar import Extent, Identity, Tar, identity_of
@@ -267,7 +267,7 @@ class ArchiveFile:
 
     def delete(self, name: Tag | Digest) -> None:
         with self._lock:
-            digest = self.manifest(name).digest
+            digest = removable(self, name)
             written = name if isinstance(name, Digest) else self.name_of(name)
             if isinstance(name, Digest):
                 self._removed.add(digest)
@@ -366,7 +366,7 @@ class ArchiveFile:
         return staged
 
     def _write(self, manifest: Manifest) -> None:
-        if not self.has(manifest.descriptor):
+        if not has_bytes(self, manifest):
             slot = self._stage().begin(manifest.descriptor)
             slot.write(manifest.content)
             slot.finish()

@@ -14,7 +14,7 @@ from wherry.oci.errors import BlobUnknown, InvalidTag, ManifestInvalid, NameUnkn
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 from wherry.stores._durable import locked, replace, sweep
-from wherry.stores._listed import LARGEST_KEPT, check_whole, find, only, referrers, tags
+from wherry.stores._listed import LARGEST_KEPT, check_whole, find, has_bytes, only, referrers, removable, tags
 from wherry.stores._names import Names
 from wherry.stores.regular import open_regular
 from wherry.stores.verify import Check
@@ -153,7 +153,7 @@ class Folder:
     ) -> bool:
         """Write a manifest and list it under its tags; False if `allowed` then says no to the list that is there."""
         check_whole(self, manifest)
-        if not self.has(manifest.descriptor):
+        if not has_bytes(self, manifest):
             self.create(manifest.digest.algorithm)
             replace(self.path_of(manifest.digest), manifest.content, self.path)
         children = {child.digest for child in manifest.view.manifests}
@@ -178,7 +178,7 @@ class Folder:
         self._edit(lambda names: names.tagged(found, tag))
 
     def delete(self, name: Tag | Digest) -> None:
-        digest = self.manifest(name).digest
+        digest = removable(self, name)
         self._edit(lambda names: names.without(name))
         if isinstance(name, Digest):
             self.path_of(digest).unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.errors import DigestMismatch, ManifestBlobUnknown, ManifestInvalid, ManifestUnknown, StoreError
+from wherry.oci.errors import DigestMismatch, ManifestBlobUnknown, ManifestInvalid, ManifestUnknown
 from wherry.oci.manifest import LARGEST_MANIFEST, Manifest, sniff, successors
 from wherry.oci.mediatype import Kind
 from wherry.oci.reference import LATEST, Tag
@@ -13,7 +13,7 @@ from wherry.stores._names import Names
 from wherry.stores.referring import as_referrer, refers
 from wherry.stores.verify import verified_manifest
 
-__all__ = ["LARGEST_KEPT", "Listed", "check_whole", "find", "only", "referrers", "tags"]
+__all__ = ["LARGEST_KEPT", "Listed", "check_whole", "find", "has_bytes", "only", "referrers", "removable", "tags"]
 
 LARGEST_KEPT = 8 * LARGEST_MANIFEST
 """Registries take manifests of 4 MiB; a layout may come from elsewhere, but what is larger than this is no manifest."""
@@ -48,9 +48,8 @@ def find(place: Listed, name: Tag | Digest) -> Manifest:
     """The manifest that a tag or digest leads to, verified.
 
     Raises:
-        ManifestUnknown: it leads nowhere.
+        ManifestUnknown: it leads nowhere, or to what is not there any more.
         DigestMismatch: its bytes are others.
-        StoreError: the list has it, and it is missing.
     """
     names = _names(place)
     listed = names.find(name if isinstance(name, Digest) else place.name_of(name))
@@ -60,12 +59,30 @@ def find(place: Listed, name: Tag | Digest) -> Manifest:
     content = None if digest is None else place.content(digest)
     if content is None or digest is None:
         if listed:
-            raise StoreError(f"{place.where(listed.digest)}: is missing, and index.json lists it")
+            raise ManifestUnknown(
+                f"{place.where(listed.digest)}: is missing, and index.json lists it",
+                hint="`wherry copy SOURCE DESTINATION` brings it back, from where it is whole",
+            )
         raise ManifestUnknown(f"{place}: no manifest {name}")
     if listed is None:
         return _recognised(place, digest, content)
     manifest = Manifest(content, listed.media_type, algorithm=digest.algorithm)
     return verified_manifest(manifest, listed, place.where(digest))
+
+
+def removable(place: Listed, name: Tag | Digest) -> Digest:
+    """The manifest that is to be deleted: what the list has need not be there, nor be whole.
+
+    Raises:
+        ManifestUnknown: neither the list nor the content has it.
+    """
+    listed = _names(place).find(name if isinstance(name, Digest) else place.name_of(name))
+    return find(place, name).digest if listed is None else listed.digest
+
+
+def has_bytes(place: Listed, manifest: Manifest) -> bool:
+    """Whether a manifest is there as it is to be: damage that left the size alone is seen, too."""
+    return place.has(manifest.descriptor) and place.content(manifest.digest) == manifest.content
 
 
 def only(place: Listed) -> Tag | Digest:

@@ -78,7 +78,7 @@ class Names(Struct, frozen=True):
     def tagged(self, manifest: Descriptor, name: str) -> Self:
         """With `name` on this manifest and on no other. A nameless entry of it takes the name."""
         named = next((entry for entry in self.entries if entry.name == name), None)
-        if named and named.descriptor.digest == manifest.digest:
+        if named and (named.descriptor.digest, named.descriptor.size) == (manifest.digest, manifest.size):
             return self
         others = tuple(entry for entry in self.entries if entry is not named)
         nameless = next((e for e in others if e.descriptor.digest == manifest.digest and e.name is None), None)
