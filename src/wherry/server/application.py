@@ -193,8 +193,8 @@ class Application:
             return await handler(self._registry, request)
         except WherryError as failure:
             return refusal(failure)
-        except Exception:  # noqa: BLE001  # the last resort: it is logged whole, and the client gets an answer
-            if self._health.trouble():  # known, and logged once
+        except Exception as error:  # noqa: BLE001  # the last resort: it is logged whole, and the client gets an answer
+            if self._health.trouble() or self._health.explains(error):  # known, and logged once
                 return refusal(
                     Unavailable("the registry's storage cannot be used", hint="tell whoever runs the registry")
                 )

@@ -1,0 +1,127 @@
+"""Trouble of the machine is told from bugs: 503 with a hint, a line in the log, and no traceback."""
+
+import errno
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.powerless import powerless
+from tests.server.asking import ask, begin, digest_of, push_blob
+from wherry.server.health import Health
+from wherry.server.running import Running, running
+
+LARGE = bytes(100_000)
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> AsyncIterator[Running]:
+    """Without root's power to use whatever it wants."""
+    with powerless():
+        async with running(data=tmp_path) as registry:
+            yield registry
+
+
+@contextmanager
+def forbidden(*paths: Path, mode: int) -> Iterator[None]:
+    for path in paths:
+        path.chmod(mode)
+    try:
+        yield
+    finally:
+        for path in paths:
+            path.chmod(0o755)
+
+
+async def check_refused(registry: Running, method: str, path: str, body: bytes | None = None) -> None:
+    answer = await ask(registry, method, path, body)
+    assert (answer.status, answer.codes, answer.header("Retry-After")) == (503, ["UNAVAILABLE"], "5")
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    assert all(each.exc_info is None for each in caplog.records)
+    return [each.message for each in caplog.records if each.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("content", [b"small", LARGE], ids=["small", "large"])
+async def test_blobs_in_a_folder_that_may_not_be_used_are_503(
+    registry: Running, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    digest = await push_blob(registry, "a", content)
+    folder = registry.data / "blobs" / "sha256"
+    with forbidden(folder, mode=0):
+        for _ in range(2):
+            await check_refused(registry, "GET", f"/v2/a/blobs/{digest}")
+            await check_refused(registry, "POST", f"/v2/b/blobs/uploads/?digest={digest}", content)
+        ready = await ask(registry, "GET", "/readyz")
+        assert (ready.status, str(folder) in ready.json["reason"]) == (503, True)
+    assert (await ask(registry, "GET", "/readyz")).status == 200
+    assert (await ask(registry, "GET", f"/v2/a/blobs/{digest}")).body == content
+    assert len(errors(caplog)) == 1
+
+
+@pytest.mark.parametrize("content", [b"small", LARGE], ids=["small", "large"])
+async def test_pushes_to_folders_that_may_not_be_written_are_503_and_logged_once(
+    registry: Running, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    await push_blob(registry, "a", b"before")
+    location, digest = await begin(registry, "a"), digest_of(content)
+    with forbidden(*(registry.data / "blobs" / "sha256").iterdir(), mode=0o555):
+        await check_refused(registry, "POST", f"/v2/a/blobs/uploads/?digest={digest}", content)
+        await check_refused(registry, "PUT", f"{location}?digest={digest}", content)
+    assert len(errors(caplog)) == 1
+    assert "Permission denied" in errors(caplog)[0]
+    await push_blob(registry, "a", content)
+
+
+async def test_a_push_without_a_file_descriptor_is_503(registry: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object, **__: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr("wherry.server.blobs.disk.os.open", none_left)
+        await check_refused(registry, "POST", f"/v2/a/blobs/uploads/?digest={digest_of(b'x')}", b"x")
+    await push_blob(registry, "a", b"x")
+
+
+def sqlite_error(code: int) -> sqlite3.Error:
+    error = sqlite3.OperationalError("as SQLite says it")
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "explained"),
+    [
+        (OSError(errno.EROFS, "read-only"), True),
+        (OSError(errno.EIO, "broken"), True),
+        (OSError(errno.EBADF, "closed too early"), False),
+        (OSError("no number"), False),
+        (sqlite_error(sqlite3.SQLITE_IOERR_READ), True),
+        (sqlite_error(sqlite3.SQLITE_CORRUPT), True),
+        (sqlite_error(sqlite3.SQLITE_ERROR), False),
+        (sqlite3.ProgrammingError("closed"), False),
+        (ValueError("a bug"), False),
+    ],
+    ids=str,
+)
+def test_what_is_the_machines_trouble(registry_folder: Path, error: Exception, explained: bool) -> None:
+    assert Health(registry_folder).explains(error) is explained
+
+
+def test_trouble_that_lasts_is_logged_once_a_minute(registry_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    health = Health(registry_folder, clock=lambda: now[0])
+    for now[0] in (0.0, 30.0, 59.0, 60.0, 90.0):
+        assert health.explains(OSError(errno.EIO, "broken"))
+    assert health.explains(OSError(errno.EACCES, "forbidden"))
+    assert len(errors(caplog)) == 3
+
+
+@pytest.fixture
+def registry_folder(tmp_path: Path) -> Path:
+    (tmp_path / "registry.sqlite").touch()
+    return tmp_path
