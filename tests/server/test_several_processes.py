@@ -61,6 +61,23 @@ async def test_a_cancelled_upload_is_cancelled_for_all(workers):
     assert list((one.data / "uploads").iterdir()) == []
 
 
+async def test_an_upload_that_one_writes_to_is_cancelled_by_the_other_wherever_it_has_come_to(workers):
+    one, two = workers
+    location = await begin(one, "a")
+    reader, writer = await connect(one)
+    writer.write(head("PATCH", location, [("Content-Length", "3000000")]) + bytes(2_000_000))
+    await wait_for_bytes(two, location)
+    cancelling = asyncio.create_task(ask(two, "DELETE", location))
+    await ask(two, "GET", "/v2/")
+    writer.write(bytes(1_000_000))
+    assert b" 202 " in await reader.readline()
+    writer.close()
+    assert (await cancelling).status == 204
+    for each in workers:
+        assert (await ask(each, "GET", location)).status == 404
+    assert list((one.data / "uploads").iterdir()) == []
+
+
 async def test_while_one_writes_the_other_waits_and_then_finds_the_offset_moved(workers):
     one, two = workers
     location = await begin(one, "a")

@@ -65,6 +65,26 @@ async def test_a_second_writer_waits_and_then_is_out_of_order(registry):
     assert (await finish(registry, location, DIGEST)).status == 201
 
 
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+async def test_an_upload_is_cancelled_while_bytes_come_in(registry, method):
+    location = await begin(registry, "a")
+    reader, writer = await connect(registry)
+    path = location if method == "PATCH" else f"{location}?digest={DIGEST}"
+    writer.write(head(method, path, [("Content-Length", "900000000")]) + CONTENT)
+    await wait_for_bytes(registry, location)
+    cancelling = asyncio.create_task(ask(registry, "DELETE", location))
+    async with asyncio.timeout(10):
+        while not cancelling.done():
+            writer.write(b"more")
+            await offset_of(registry, location)
+        assert (await cancelling).status == 204
+        assert b" 404 " in await reader.readline()
+        assert b"BLOB_UPLOAD_UNKNOWN" in await reader.readuntil(b"}")
+    writer.close()
+    assert (await ask(registry, "GET", location)).status == 404
+    assert list((registry.data / "uploads").iterdir()) == []
+
+
 async def test_a_body_shorter_than_its_range_is_taken_back(registry):
     location = await begin(registry, "a")
     first = await ask(registry, "PATCH", location, CONTENT[:1000], [("Content-Range", "0-999")])

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Sequence
 
 from wherry.oci.digest import Digest
-from wherry.oci.errors import DigestInvalid, RangeInvalid, SizeInvalid, Unavailable
+from wherry.oci.errors import BlobUploadUnknown, DigestInvalid, RangeInvalid, SizeInvalid, Unavailable
 from wherry.oci.wire.ranges import Span
 from wherry.server.blobs.protocol import Incoming
 from wherry.server.metadata.protocol import UploadRecord
@@ -34,6 +34,8 @@ class Session:
         self.turn = asyncio.Lock()
         self.wanted = 0
         """How many hold it, or wait for their turn."""
+        self.unwanted = 0
+        """How many wait to cancel it."""
         self.over = False
         self._shared = False  # whether others have written to it
 
@@ -66,6 +68,7 @@ class Session:
             RangeInvalid: that is not where it would go.
             SizeInvalid: the body is not as long as the span, and was taken back; or the connection broke, and what
                 came is kept.
+            BlobUploadUnknown: somebody waits to cancel it.
         """
         start, before = self.offset, self.hasher.copy()
         if span is not None:
@@ -116,6 +119,10 @@ class Session:
         if length is not None and length != len(span):
             raise SizeInvalid(f"the body has {length} bytes, its Content-Range has {len(span)}")
 
+    def _check_wanted(self) -> None:
+        if self.unwanted:
+            raise BlobUploadUnknown("the upload was cancelled meanwhile")
+
     async def _receive(self, request: Request) -> list[bytes]:
         """Write a body as it comes, all but its end, which is returned; if it breaks off, all that came is written.
 
@@ -126,6 +133,7 @@ class Session:
         writing: asyncio.Task[None] | None = None
         try:
             async for piece in request.pieces():
+                self._check_wanted()
                 batch.append(piece)
                 size += len(piece)
                 if size > LARGEST_END:

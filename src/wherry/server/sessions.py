@@ -5,7 +5,8 @@ length is the upload's offset, and the only truth about it: whatever cuts a requ
 running hash lives in this process, since CPython cannot save one; after a restart the file is read once to get it back.
 
 One request at a time writes to an upload. A second one waits its turn, and then finds that the offset has moved from
-where it wanted to write: RANGE_INVALID, with the range that is there, so that its client can go on from that.
+where it wanted to write: RANGE_INVALID, with the range that is there, so that its client can go on from that. Who cancels
+the upload waits, too, but does not care for the offset; and whoever writes to it in this process ends with the next bytes that come.
 
 All of that holds for several processes, too: whoever writes has a lock on the file, and whoever gets it looks first
 whether the file is longer than it was, and reads what others have written in between.
@@ -97,16 +98,17 @@ class Sessions:
         return record.finished if record is not None and record.repository == repository else None
 
     @asynccontextmanager
-    async def held(self, repository: str, identifier: str) -> AsyncIterator[Session]:
-        """An upload that nobody else writes to meanwhile.
+    async def held(self, repository: str, identifier: str, *, to_cancel: bool = False) -> AsyncIterator[Session]:
+        """An upload that nobody else writes to meanwhile; `to_cancel`: and that nobody needs to go on with.
 
         Raises:
             BlobUploadUnknown: there is none, or it was over when our turn came.
-            RangeInvalid: somebody else wrote to it while we waited.
+            RangeInvalid: somebody else wrote to it while we waited, and it is not to be cancelled.
         """
         session = await self.find(repository, identifier)
         offset = session.written
         session.wanted += 1
+        session.unwanted += to_cancel
         try:
             async with session.turn:
                 try:
@@ -114,13 +116,14 @@ class Sessions:
                         await self._claim(session)
                     if session.over:
                         raise BlobUploadUnknown("the upload was finished or cancelled meanwhile")
-                    if session.offset != offset:
+                    if session.offset != offset and not to_cancel:
                         raise RangeInvalid("another request has written to this upload meanwhile")
                     yield session
                 finally:
                     await session.incoming.pause()
         finally:
             session.wanted -= 1
+            session.unwanted -= to_cancel
 
     async def _claim(self, session: Session) -> None:
         """Wait until no other process writes to an upload, and take in what it has written."""
@@ -169,10 +172,10 @@ class Sessions:
 
     async def cancel(self, session: Session) -> None:
         """Throw away an upload that is held."""
+        if session.known:  # first, or who asks meanwhile would find the row, and take the upload up again
+            await self._metadata.forget_uploads([session.record.id])
         self._end(session)
         await session.incoming.discard()
-        if session.known:
-            await self._metadata.forget_uploads([session.record.id])
 
     async def sweep(self, lifetime: float) -> int:
         """Throw away what has lain untouched for `lifetime` seconds, and files that no row knows; say how many."""

@@ -94,8 +94,8 @@ async def show_upload(registry: Registry, request: Request) -> Answer:
 
 
 async def cancel_upload(registry: Registry, request: Request) -> Answer:
-    """DELETE: throw it away."""
-    async with registry.sessions.held(request.route.name, request.route.upload) as session:
+    """DELETE: throw it away, even while bytes come in."""
+    async with registry.sessions.held(request.route.name, request.route.upload, to_cancel=True) as session:
         await registry.sessions.cancel(session)
     return Answer(204)
 

@@ -152,7 +152,7 @@ OPERATIONS: dict[tuple[Endpoint, str], Operation] = {
         "Throw an upload away.",
         {204: Reply("It is gone.")},
         ("name", "upload"),
-        refusals=_plain(*_NAMED, errors.BlobUploadUnknown, errors.RangeInvalid),
+        refusals=_plain(*_NAMED, errors.BlobUploadUnknown),
     ),
     (Endpoint.TAGS, "GET"): Operation(
         "Tags",
