@@ -14,6 +14,7 @@ from typing import Self
 
 import click
 
+from wherry.cli.tables import one_line, printable
 from wherry.oci.errors import (
     ContentMismatch,
     CredentialsError,
@@ -28,7 +29,7 @@ from wherry.oci.errors import (
     WherryError,
 )
 
-__all__ = ["ExitCode", "Manner", "exit_code_of", "guarded", "report", "say"]
+__all__ = ["ExitCode", "Manner", "exit_code_of", "guarded", "report", "say", "say_lines"]
 
 
 class ExitCode(IntEnum):
@@ -124,8 +125,13 @@ def report(error: WherryError | OSError) -> None:
 
 
 def say(line: str) -> None:
-    """Write a line to stderr."""
-    sys.stderr.write(f"{line}\n")
+    """Write a line to stderr. Words of others in it may neither steer the terminal nor go on to another line."""
+    sys.stderr.write(f"{one_line(line)}\n")
+
+
+def say_lines(text: str) -> None:
+    """Write to stderr what has several lines by intention: a usage, a help page."""
+    sys.stderr.write("".join(f"{printable(line)}\n" for line in text.split("\n")))
 
 
 def exit_code_of(returned: object) -> int:

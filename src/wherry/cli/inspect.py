@@ -66,7 +66,7 @@ def _lines(place: str, found: Inspection) -> list[str]:
     facts = [
         ("Reference:", place),
         ("Digest:", str(manifest.digest)),
-        ("Media type:", f"{manifest.media_type} ({manifest.kind.value})"),
+        ("Media type:", printable(f"{manifest.media_type} ({manifest.kind.value})")),
     ]
     if view.artifact_type and manifest.document.get("artifactType"):
         facts.append(("Artifact type:", printable(view.artifact_type)))

@@ -5,6 +5,7 @@ import click
 from wherry.cli.json_output import print_json
 from wherry.cli.options import insecure_option
 from wherry.cli.session import open_client, run
+from wherry.cli.tables import printable
 from wherry.oci.reference import Reference
 from wherry.oci.wire.limits import RateLimit
 from wherry.stores.locations import parse_remote
@@ -38,7 +39,7 @@ def ratelimit(reference: str, *, as_json: bool, insecure: bool) -> None:
     elif limit is None:
         click.echo(f"{place.registry} tells no rate limit")
     else:
-        click.echo(f"{place.registry}: {_words(limit)}")
+        click.echo(f"{place.registry}: {printable(_words(limit))}")
 
 
 async def _asked(place: Reference, *, insecure: bool) -> RateLimit | None:

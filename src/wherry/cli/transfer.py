@@ -9,6 +9,7 @@ from typing import Any
 from wherry.cli.failures import say
 from wherry.cli.json_output import encoded
 from wherry.cli.sizes import size
+from wherry.cli.tables import one_line
 from wherry.oci.digest import Digest
 from wherry.ops.progress import Arrived, Ended, Event, Expected, Failed, Passed, Planned, Progress, ignore
 
@@ -178,7 +179,8 @@ class _Drawing:
 
     def _failed(self, event: Failed) -> None:
         self._copies_done += 1
-        self._bars.console.print(f"failed {_place(event)}: {event.error}", markup=False, highlight=False)
+        told = one_line(f"failed {_place(event)}: {event.error}")
+        self._bars.console.print(told, markup=False, highlight=False)
 
     def _flush(self) -> None:
         passed = self._small + sum(self._waiting.values())

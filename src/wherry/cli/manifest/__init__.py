@@ -5,7 +5,7 @@ Where docker is wrong, wherry is right, and the command's help says so.
 
 import click
 
-from wherry.cli.failures import say
+from wherry.cli.failures import say_lines
 from wherry.cli.lazy import Place
 from wherry.cli.manifest.dockerlike import DockerGroup
 
@@ -34,4 +34,4 @@ PLACES = {
 def manifest(ctx: click.Context) -> None:
     """Assemble multi-platform images, as `docker manifest` does: create a draft, annotate it, push it."""
     if ctx.invoked_subcommand is None:
-        say(f"\n{ctx.get_help()}")
+        say_lines(f"\n{ctx.get_help()}")

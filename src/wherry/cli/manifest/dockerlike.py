@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from wherry.cli.failures import ExitCode, Manner, report, say
+from wherry.cli.failures import ExitCode, Manner, report, say, say_lines
 from wherry.cli.lazy import LazyGroup
 from wherry.cli.manifest.references import Misnamed
 from wherry.cli.options import exit_codes_option
@@ -72,7 +72,7 @@ class DockerCommand(click.Command):
         return f"{self.least} argument{plural}"
 
     def _complain(self, ctx: click.Context, words: str) -> None:
-        say(f"{words}\n\n{ctx.get_usage()}\n\nRun '{ctx.command_path} --help' for more information")
+        say_lines(f"{words}\n\n{ctx.get_usage()}\n\nRun '{ctx.command_path} --help' for more information")
 
     def _spelled_out(self, arguments: Sequence[str]) -> list[str]:
         """Go's flags take `--insecure=true` too, and of several the last one counts."""
@@ -118,7 +118,7 @@ class DockerGroup(LazyGroup):
         return super().resolve_command(ctx, args)
 
     def _complain(self, ctx: click.Context, words: str) -> None:
-        say(f"{words}\n\n{ctx.get_usage()}\n\nRun '{ctx.command_path} --help' for more information")
+        say_lines(f"{words}\n\n{ctx.get_usage()}\n\nRun '{ctx.command_path} --help' for more information")
 
 
 def tell(error: WherryError) -> None:

@@ -3,7 +3,7 @@
 from wherry.oci.errors import Denied, NotFound, RegistryError, Unauthorized
 from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.authorisation import Authoriser
-from wherry.stores.remote.refusals import refusal
+from wherry.stores.remote.refusals import brief, refusal
 from wherry.stores.remote.session import Request, exchange_of
 
 __all__ = ["denial"]
@@ -13,7 +13,8 @@ async def denial(request: Request, answer: Answer, authoriser: Authoriser, regis
     """The error that an answer to a request stands for; its body is read for that."""
     error = await refusal(answer, exchange_of(request.method, answer.url), request.place, missing=request.missing)
     if isinstance(error, Unauthorized):
-        said = f": {error.words}" if error.words else ""
+        words = brief(error.words or "")
+        said = f": {words}" if words else ""
         error.message = f"{request.place}: not authorised{said} (asked {await authoriser.who(request.scopes)})"
         is_known = await authoriser.credential(request.scopes) is not None
         error.hint = error.hint or _login_hint(registry, is_known=is_known)

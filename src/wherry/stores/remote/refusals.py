@@ -10,7 +10,7 @@ from wherry.oci.wire.errors import WireError, class_for, read_errors
 from wherry.oci.wire.limits import read_retry_after
 from wherry.stores.remote.answer import Answer
 
-__all__ = ["LARGEST_ERROR", "Missing", "is_page", "page", "refusal", "words_of"]
+__all__ = ["LARGEST_ERROR", "Missing", "brief", "is_page", "page", "refusal", "words_of"]
 
 LARGEST_ERROR = 64 * 1024
 """Bytes of an error's body that are read; what is longer is not for people."""
@@ -113,11 +113,16 @@ def words_of(told: WireError | None) -> tuple[str, str | None]:
         return "", None
     detail, hint = told.detail, None
     if isinstance(detail, dict):
-        hint = detail.get("hint") if isinstance(detail.get("hint"), str) else None
+        hint = brief(detail["hint"]) if isinstance(detail.get("hint"), str) else None
         detail = None
     parts = [told.message, detail if isinstance(detail, str) else ""]
-    words = ": ".join(" ".join(part.split()) for part in parts if part and part.strip())
-    return words if len(words) <= _LONGEST_WORDS else words[: _LONGEST_WORDS - 1] + "…", hint
+    return brief(": ".join(part.strip() for part in parts if part.strip())), hint
+
+
+def brief(words: str) -> str:
+    """A registry's words as a sentence of ours can hold them: in one line, and cut where they are too long."""
+    line = " ".join(words.split())
+    return line if len(line) <= _LONGEST_WORDS else line[: _LONGEST_WORDS - 1] + "…"
 
 
 def is_page(answer: Answer, body: bytes) -> bool:
