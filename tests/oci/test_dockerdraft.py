@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from tests.content import an_image
 from wherry.oci.descriptor import Descriptor
-from wherry.oci.dockerdraft import DraftImage, Flattened, InvalidDraft, assembled, file_name, verbose, verbose_list
+from wherry.oci.dockerdraft import (
+    DraftImage,
+    Flattened,
+    InvalidDraft,
+    assembled,
+    bare,
+    file_name,
+    verbose,
+    verbose_list,
+)
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 from wherry.oci.platform import Platform
@@ -149,16 +158,46 @@ def test_the_list_of_a_draft_leaves_out_platforms_that_are_not_known() -> None:
     assert "platform" not in listed.document["manifests"][0]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_said_of_an_image_once_is_said_of_its_entry_however_often_it_is_there(order: int) -> None:
+    alone = a_draft_image("h/a:1", annotations={"k": "alone", "a": "1"})
+    child = a_draft_image(
+        "h/a:idx@sha256:0", annotations={"k": "index", "b": "2"}, artifact_type="x/y", extra=(("n", 1),)
+    )
+    child = DraftImage(child.reference, child.descriptor, child.manifest, Flattened("h/a:idx", 0))
+    plain = a_draft_image("h/b:1")
+    [entry] = assembled([alone, child, plain][::order]).view.manifests
+    assert entry.annotations == {"k": "alone", "a": "1", "b": "2"}
+    assert (entry.artifact_type, entry.extra, entry.platform) == ("x/y", (("n", 1),), IMAGE.platform)
+
+
 def test_annotations_make_the_list_an_oci_index() -> None:
     listed = assembled([a_draft_image(annotations={"k": "<v>"})])
     assert (listed.media_type, listed.view.manifests[0].annotations) == (OCI_INDEX, {"k": "<v>"})
 
 
 def test_verbose_prints_what_docker_prints_and_nothing_of_ours() -> None:
-    image = a_draft_image(annotations={"k": "v"})
+    image = a_draft_image(annotations={"k": "v", "a": "<"}, extra=(("new", 1),))
     image = DraftImage(image.reference, image.descriptor, image.manifest, Flattened("h/a:1", 0), (("New", b"1"),))
     printed = json.loads(verbose(image))
     assert list(printed) == ["Ref", "Descriptor", "Raw", "SchemaV2Manifest"]
-    assert list(printed["Descriptor"]) == ["mediaType", "digest", "size", "platform"]
+    assert list(printed["Descriptor"]) == ["mediaType", "digest", "size", "annotations", "platform"]
+    assert list(printed["Descriptor"]["annotations"].items()) == [("a", "<"), ("k", "v")]
     assert json.loads(verbose_list([image, image])) == [printed, printed]
     assert verbose_list([]) == b"[]"
+
+
+def test_verbose_leaves_empty_annotations_out_as_docker_does() -> None:
+    assert verbose(a_draft_image(annotations={})) == verbose(a_draft_image())
+
+
+def test_verbose_of_an_image_in_a_registry_has_no_annotations() -> None:
+    image = a_draft_image(annotations={"k": "v"}, urls=("https://a.example",), artifact_type="a/b")
+    assert verbose(bare(image)) == verbose(a_draft_image())
+
+
+def test_verbose_prints_the_manifest_whose_bytes_are_lost() -> None:
+    file = a_file(Raw=None, Descriptor=Manifest(b"{  }", DOCKER_MANIFEST).descriptor.to_json())[:-1] + b',"New":1}'
+    printed = json.loads(verbose(DraftImage.parse(file)))
+    assert list(printed) == ["Ref", "Descriptor", "SchemaV2Manifest"]
+    assert printed["SchemaV2Manifest"] == json.loads(IMAGE.manifest.content)

@@ -8,7 +8,7 @@ is written; fields that we do not know are kept.
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -25,7 +25,7 @@ from wherry.oci.mediatype import DOCKER_MANIFEST, OCI_MANIFEST
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference
 
-__all__ = ["DraftImage", "Flattened", "InvalidDraft", "assembled", "file_name", "verbose", "verbose_list"]
+__all__ = ["DraftImage", "Flattened", "InvalidDraft", "assembled", "bare", "file_name", "verbose", "verbose_list"]
 
 _MANIFEST_FIELDS = {DOCKER_MANIFEST: "SchemaV2Manifest", OCI_MANIFEST: "OCIManifest"}
 _OTHER = "Manifest"
@@ -136,15 +136,34 @@ class DraftImage(Struct, frozen=True):
 
 
 def assembled(images: Iterable[DraftImage]) -> Manifest:
-    """The list that a draft stands for: in the draft's order, what is the same for the same platform once."""
-    distinct = {(image.descriptor.digest, image.platform): _child(image) for image in images}
-    media_type = index_type(distinct.values())
-    return Manifest(list_content(media_type, distinct.values()), media_type)
+    """The list that a draft stands for: in the draft's order, what is the same for the same platform once.
+
+    Whatever is said of one of those that are the same is said of the entry. Where they contradict each other, one that
+    was named itself is heard before one that stands there because its index was named.
+    """
+    distinct: dict[tuple[Digest, Platform], list[DraftImage]] = {}
+    for image in images:
+        distinct.setdefault((image.descriptor.digest, image.platform), []).append(image)
+    entries = [_entry(same) for same in distinct.values()]
+    media_type = index_type(entries)
+    return Manifest(list_content(media_type, entries), media_type)
 
 
 def file_name(reference: Reference | str) -> str:
     """The name of a reference's folder (a list) or file (an image) in docker's drafts. Several can have the same."""
     return str(reference).replace(":", "-").replace("/", "_")
+
+
+def bare(image: DraftImage) -> DraftImage:
+    """An image of a registry as docker knows it: from an index it takes the platform, and no annotations."""
+    known = image.descriptor
+    return replace(
+        image,
+        descriptor=Descriptor(known.media_type, known.digest, known.size, platform=image.platform),
+        flattened=None,
+        original=None,
+        extra=(),
+    )
 
 
 def verbose(image: DraftImage) -> bytes:
@@ -157,16 +176,28 @@ def verbose_list(images: Iterable[DraftImage]) -> bytes:
     return indented(b"[" + b",".join(_printed(image).encode() for image in images) + b"]", TAB)
 
 
-def _child(image: DraftImage) -> Descriptor:
-    return image.descriptor if image.platform != Platform() else replace(image.descriptor, platform=None)
+def _entry(same: Sequence[DraftImage]) -> Descriptor:
+    """The entry of a list for images that are the same."""
+    heard = [image.descriptor for image in sorted(same, key=lambda image: image.flattened is None)]  # the last one wins
+    first = heard[0]
+    said = [each.annotations for each in heard if each.annotations is not None]
+    return replace(
+        first,
+        platform=first.platform if same[0].platform != Platform() else None,
+        annotations={key: text for annotations in said for key, text in annotations.items()} if said else None,
+        artifact_type=next((each.artifact_type for each in reversed(heard) if each.artifact_type), first.artifact_type),
+        urls=tuple(dict.fromkeys(url for each in heard for url in each.urls)),
+        data=next((each.data for each in reversed(heard) if each.data is not None), None),
+        extra=tuple(dict(field for each in heard for field in each.extra).items()),
+    )
 
 
 def _printed(image: DraftImage) -> DraftImage:
-    """The image with nothing but what docker prints: no annotations, and nothing of ours."""
-    bare = Descriptor(
-        image.descriptor.media_type, image.descriptor.digest, image.descriptor.size, platform=image.platform
-    )
-    return replace(image, descriptor=bare, flattened=None, extra=(), original=None)
+    """The image with nothing but what docker prints: what it knows of the file, nothing empty, keys in Go's order."""
+    annotations = dict(sorted((image.descriptor.annotations or {}).items())) or None
+    descriptor = replace(image.descriptor, annotations=annotations, data=image.descriptor.data or None, extra=())
+    unread = tuple((name, raw) for name, raw in image.extra if name in _MANIFEST_FIELDS.values())
+    return replace(image, descriptor=descriptor, flattened=None, extra=unread, original=None)
 
 
 def _text(fields: dict[str, bytes], name: str) -> str:

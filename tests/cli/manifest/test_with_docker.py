@@ -91,3 +91,22 @@ async def test_docker_inspects_annotates_and_pushes_a_draft_made_from_an_index(
         str(ARM64.digest): "9",
     }
     assert out.startswith("sha256:")
+
+
+async def test_both_print_annotations_of_a_draft_and_manifests_of_old_ones(
+    wherry, docker, names, configuration
+) -> None:
+    assert (await docker("manifest", "create", "--insecure", *names))[0] == 0
+    said = ("--annotation", "k=<v>", "--annotation", "a=b")
+    assert (await wherry("manifest", "annotate", *names[:2], *said)).code == 0
+    file = configuration / "manifests" / file_name(names[0]) / file_name(names[2])
+    document = json.loads(file.read_bytes())
+    del document["Raw"]
+    document["SchemaV2Manifest"]["layers"] = []  # so that its bytes cannot be found again
+    file.write_text(json.dumps(document, separators=(",", ":")))
+    ours = await wherry("manifest", "inspect", "-v", names[0])
+    assert ours.out.decode() == (await docker("manifest", "inspect", "-v", names[0]))[1]
+    printed = json.loads(ours.out)
+    assert printed[0]["Descriptor"]["annotations"] == {"a": "b", "k": "<v>"}
+    assert ["Raw" in each for each in printed] == [True, False, True]
+    assert "SchemaV2Manifest" in printed[1]

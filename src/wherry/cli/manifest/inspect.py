@@ -11,7 +11,7 @@ from wherry.cli.manifest.dockerlike import DockerCommand
 from wherry.cli.manifest.references import parsed
 from wherry.cli.options import insecure_option
 from wherry.cli.session import docker_config, open_client, run
-from wherry.oci.dockerdraft import DraftImage, assembled, verbose, verbose_list
+from wherry.oci.dockerdraft import DraftImage, assembled, bare, verbose, verbose_list
 from wherry.oci.dockerjson import TAB, indented, shown
 from wherry.oci.document import NotJSON
 from wherry.oci.errors import CredentialsError, ManifestInvalid, StoreError
@@ -115,8 +115,8 @@ async def _remote(name: Reference, form: Print | None, *, insecure: bool, detail
             if not detailed:
                 return (form or _plain)(manifest)
             if manifest.kind is Kind.INDEX:
-                return verbose_list(await children(name, manifest, repository)) + b"\n"
-            return verbose(await image_or_bare(name, manifest, repository)) + b"\n"
+                return verbose_list(map(bare, await children(name, manifest, repository))) + b"\n"
+            return verbose(bare(await image_or_bare(name, manifest, repository))) + b"\n"
         except NotJSON as error:
             raise ManifestInvalid(f"{name}: the registry's manifest is not JSON: {error}") from None
         except ManifestInvalid as error:
