@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.content import a_foreign_layer, an_artifact, an_image, an_index_of, put
+from tests.content import Content, a_foreign_layer, an_artifact, an_image, an_index_of, put
 from wherry.oci.errors import ContentMismatch, ManifestUnknown, NameUnknown, StoreError
 from wherry.oci.mediatype import DOCKER_LAYER, DOCKER_LAYER_TAR, DOCKER_MANIFEST, OCI_LAYER_ZSTD, OCI_MANIFEST
 from wherry.oci.reference import Reference, Tag
@@ -158,6 +158,44 @@ async def test_image_without_a_name_is_the_one_that_is_meant(path: Path) -> None
     archive = saved(path, files, [entry])
     assert await tags_of(archive) == []
     await copy(archive, await archive.only(), MemoryStore())
+
+
+def a_referrer() -> Content:
+    return an_artifact(b"signed", subject=an_image().manifest.descriptor)
+
+
+async def test_one_image_is_meant_whatever_refers_to_it(path: Path) -> None:
+    await put(an_image(), docker_archive(path, APP), "1")
+    await put(a_referrer(), docker_archive(path, APP))
+    await put(an_artifact(b"more", subject=a_referrer().manifest.descriptor), docker_archive(path, APP))
+    for archive in (docker_archive(path), docker_archive(path, APP), oci_archive(path)):
+        assert await archive.only() == Tag("1")
+
+
+async def test_hint_names_an_image_as_it_is_read(path: Path) -> None:
+    for tag in ("1", "2"):
+        await put(an_image(tag), docker_archive(path, APP), tag)
+    for archive in (docker_archive(path), docker_archive(path, APP)):
+        with pytest.raises(ManifestUnknown, match="has 2 manifests") as caught:
+            await archive.only()
+        assert caught.value.hint == f"name one of its tags, for example docker-archive:{path}:team/app:1"
+
+
+async def test_image_of_another_name_is_not_meant(path: Path) -> None:
+    await put(an_image(), docker_archive(path, APP), "1")
+    await put(an_image("other"), docker_archive(path, OTHER), "5")
+    assert await docker_archive(path, APP).only() == Tag("1")
+    assert await docker_archive(path, OTHER).only() == Tag("5")
+    with pytest.raises(NameUnknown, match=r"no image of that name; there are images of team/app, registry\.example"):
+        await docker_archive(path, Reference.parse_repository("nobody")).only()
+
+
+async def test_name_that_the_only_image_does_not_have_is_refused(path: Path) -> None:
+    await put(an_image(), docker_archive(path, APP))
+    assert await docker_archive(path).only() == an_image().digest
+    with pytest.raises(NameUnknown, match=f"{path}:team/app: no image of that name; what is there has none") as caught:
+        await docker_archive(path, APP).only()
+    assert caught.value.hint == f"without a name: docker-archive:{path}"
 
 
 async def test_tag_without_a_name_cannot_be_written(path: Path) -> None:

@@ -223,6 +223,26 @@ async def test_copy_mends_a_size_that_the_list_has_wrong(layout: Layout) -> None
     assert len(listed(layout)) == 1
 
 
+async def test_what_refers_to_the_only_image_is_not_meant(layout: Layout) -> None:
+    await put(an_image(), layout, "1")
+    await put(an_artifact(b"signed", subject=an_image().manifest.descriptor), layout)
+    assert await layout.only() == Tag("1")
+    await layout.delete(Tag("1"))
+    await layout.push_manifest(an_image().manifest)
+    assert await layout.only() == an_image().digest
+
+
+async def test_image_without_a_tag_is_not_passed_over(layout: Layout) -> None:
+    await put(an_image(), layout, "1")
+    await put(an_image("other"), layout)
+    with pytest.raises(ManifestUnknown, match="has 2 manifests, and none is called latest") as caught:
+        await layout.only()
+    assert caught.value.hint == f"name one of its tags, for example {layout}:1"
+    path_of(layout, an_image("other").digest).unlink()
+    with pytest.raises(ManifestUnknown, match="has 2 manifests"):
+        await layout.only()
+
+
 async def test_manifest_with_other_bytes_is_refused(layout: Layout) -> None:
     await put(INDEX, layout, "1")
     for digest in (INDEX.digest, INDEX.children[0].digest):

@@ -90,6 +90,16 @@ class Form(Protocol):
             NameUnknown: it is not.
         """
 
+    def concerned(self, place: str, names: Names) -> Names:
+        """The part of a list that can be meant where nothing but the place is named.
+
+        Raises:
+            NameUnknown: the repository that is meant has nothing in it.
+        """
+
+    def written(self, place: str, tag: Tag, names: Names) -> str:
+        """How a user writes a tag that is there."""
+
     def name_of(self, place: str, tag: Tag, names: Names) -> str:
         """The name that a tag has in the list, or is to have.
 
@@ -135,8 +145,11 @@ class ArchiveFile:
 
     def only(self) -> Tag | Digest:
         with self._lock:
-            self._form.check(self._written, self.names() or Names.empty())
-            return only(self)
+            names = self.names()
+            if names is None:
+                return only(self)
+            self._form.check(self._written, names)
+            return only(self, self._form.concerned(self._written, names))
 
     def tags(self) -> list[Tag]:
         with self._lock:
@@ -165,6 +178,9 @@ class ArchiveFile:
 
     def tag_of(self, name: str) -> Tag | None:
         return self._form.tag_of(name, self.names() or Names.empty())
+
+    def written(self, tag: Tag) -> str:
+        return self._form.written(self._written, tag, self.names() or Names.empty())
 
     def has(self, content: Descriptor) -> bool:
         with self._lock:

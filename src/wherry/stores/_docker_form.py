@@ -11,6 +11,8 @@ Names are whole, `docker.io/library/alpine:3.20`: one archive may have images of
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.document import encode
@@ -69,6 +71,23 @@ class DockerForm:
             raise NameUnknown(
                 f"{place}: no image of that name; there are images of {', '.join(map(_familiar, others))}"
             )
+
+    def concerned(self, place: str, names: Names) -> Names:
+        if self._repository is None or not names.entries:
+            return names
+        context = self._repository.context
+        found = tuple(e for e in names.entries if e.name is not None and e.name.rpartition(":")[0] == context)
+        if found:
+            return replace(names, entries=found)
+        self.missing(place, names)
+        raise NameUnknown(
+            f"{place}: no image of that name; what is there has none",
+            hint=f"without a name: {place.removesuffix(f':{self._repository.familiar}')}",
+        )
+
+    def written(self, place: str, tag: Tag, names: Names) -> str:
+        context = None if self._repository is not None else self._context(names)
+        return f"{place}:{tag}" if context is None else f"{place}:{_familiar(context)}:{tag}"
 
     def name_of(self, place: str, tag: Tag, names: Names) -> str:
         self.check(place, names)

@@ -60,6 +60,9 @@ class Folder:
         except InvalidTag:
             return None
 
+    def written(self, tag: Tag) -> str:
+        return f"{self}:{tag}"
+
     def names(self) -> Names | None:
         """The list; None if there is no folder, an empty list if it has just been made."""
         if not self._is_layout():

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.errors import DigestMismatch, ManifestBlobUnknown, ManifestInvalid, ManifestUnknown
+from wherry.oci.errors import ContentMismatch, DigestMismatch, ManifestBlobUnknown, ManifestInvalid, ManifestUnknown
 from wherry.oci.manifest import LARGEST_MANIFEST, Manifest, sniff, successors
 from wherry.oci.mediatype import Kind
 from wherry.oci.reference import LATEST, Tag
@@ -33,6 +33,9 @@ class Listed(Protocol):
 
     def tag_of(self, name: str) -> Tag | None:
         """The tag that a name in the list is; None if it is none."""
+
+    def written(self, tag: Tag) -> str:
+        """How a user writes a tag that is there."""
 
     def content(self, digest: Digest) -> bytes | None:
         """The bytes of a manifest; None if there are none."""
@@ -85,21 +88,27 @@ def has_bytes(place: Listed, manifest: Manifest) -> bool:
     return place.has(manifest.descriptor) and place.content(manifest.digest) == manifest.content
 
 
-def only(place: Listed) -> Tag | Digest:
+def only(place: Listed, concerned: Names | None = None) -> Tag | Digest:
     """What is meant when nothing is named: the one manifest that is listed, or the one that is called `latest`.
+
+    What has no name and refers to something (a signature, an SBOM) came along, and is not meant. `concerned` is the part of
+    the list that can be meant.
 
     Raises:
         ManifestUnknown: there is none, or there are several; the hint names one.
     """
-    names = _names(place)
+    names = _names(place) if concerned is None else concerned
     found = tags(place, names)
     if Tag(LATEST) in found:
         return Tag(LATEST)
-    if len(names.entries) == 1:
-        return found[0] if found else names.entries[0].descriptor.digest
+    meant = names.entries
+    if len(meant) > 1:
+        meant = tuple(entry for entry in meant if entry.name is not None or not _is_referrer(place, entry.descriptor))
+    if len(meant) == 1:
+        return found[0] if found else meant[0].descriptor.digest
     if not names.entries:
         raise ManifestUnknown(f"{place}: nothing is in it")
-    hint = f"name one of its tags, for example {place}:{found[0]}" if found else "name one by its digest"
+    hint = f"name one of its tags, for example {place.written(found[0])}" if found else "name one by its digest"
     raise ManifestUnknown(f"{place}: has {len(names.entries)} manifests, and none is called {LATEST}", hint=hint)
 
 
@@ -126,6 +135,13 @@ def check_whole(place: Listed, manifest: Manifest) -> None:
 def referrers(place: Listed, subject: Digest, artifact_type: str | None) -> list[Descriptor]:
     """Descriptors of the manifests that refer to a subject."""
     return [as_referrer(each) for each in _reachable(place) if refers(each, subject, artifact_type)]
+
+
+def _is_referrer(place: Listed, listed: Descriptor) -> bool:
+    try:
+        return find(place, listed.digest).view.subject is not None
+    except (ContentMismatch, ManifestInvalid, ManifestUnknown):
+        return False  # nobody knows
 
 
 def _reachable(place: Listed) -> Iterator[Manifest]:

@@ -43,6 +43,12 @@ class OCIForm:
     def missing(self, place: str, names: Names) -> None:
         """A layout is there, if it has tags or not."""
 
+    def concerned(self, place: str, names: Names) -> Names:  # noqa: ARG002  # docker's form needs it
+        return names
+
+    def written(self, place: str, tag: Tag, names: Names) -> str:  # noqa: ARG002  # docker's form needs it
+        return f"{place}:{tag}"
+
     def name_of(self, place: str, tag: Tag, names: Names) -> str:  # noqa: ARG002  # docker's form needs it
         return str(tag)
 
