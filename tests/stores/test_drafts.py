@@ -329,3 +329,15 @@ def test_a_draft_that_is_gone_since_it_was_listed_has_no_images(drafts: Drafts) 
     [listed] = drafts.listed()
     drafts.remove(LIST)
     assert listed.images() == ()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{not json", b'{"x": 1}', b'{"h.example_team_app-1": {"descriptor": {}}}'])
+def test_notes_that_are_damaged_are_none(drafts: Drafts, damage: bytes) -> None:
+    put(drafts, drafted("h.example/team/app:1"))
+    before = drafts.images(LIST)
+    note = drafts.folder.parent / "wherry" / "images" / FOLDER
+    assert note.read_bytes() != damage
+    note.write_bytes(damage)
+    assert drafts.images(LIST) == before
+    drafts.remove(LIST)
+    assert not note.exists()

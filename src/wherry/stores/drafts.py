@@ -6,7 +6,8 @@ and writes the same files, so that both programs can work on one list. What dock
 - a new list appears whole (a folder is filled aside, then renamed), and so does every file of a list that is there;
 - who changes drafts holds a lock, so that two processes never lose each other's images. Docker itself takes none;
 - several references can mean the same folder (`a/b:c` and `a_b:c`): which list a folder was made for is noted in a file
-  of ours, because docker's do not say it. A folder that docker made has no note, and is taken at its word.
+  of ours, because docker's do not say it. A folder that docker made has no note, and is taken at its word;
+- what an image came with, and from which index, is noted, too: docker's `annotate` drops it from the image's file.
 
 Everything of ours is in a folder of its own beside docker's. Nothing here blocks for long: files of a few KB.
 """
@@ -24,6 +25,7 @@ from wherry.oci.dockerdraft import DraftImage, file_name
 from wherry.oci.errors import ManifestUnknown, StoreError, WherryError
 from wherry.oci.reference import Reference, Tag
 from wherry.stores._draft_files import changed, images_in, read, remove, unusable
+from wherry.stores._draft_notes import restored, write_notes
 
 __all__ = ["AmendRefused", "Draft", "DraftUnknown", "Drafts", "EmptyDraft", "Listed", "NoPlatform"]
 
@@ -132,9 +134,10 @@ class Drafts:
         """
         self._check_owner(name)
         try:
-            return images_in(self._place(name))
+            found = images_in(self._place(name))
         except FileNotFoundError:
             raise DraftUnknown(name) from None
+        return tuple(sorted(self._restored(name, *found), key=lambda image: image.order))
 
     def image(self, name: Reference, image: Reference) -> DraftImage:
         """One image of a list.
@@ -151,7 +154,8 @@ class Drafts:
             raise DraftUnknown(image) from None
         if found.reference != str(image):
             raise DraftUnknown(image)
-        return found
+        [restored_one] = self._restored(name, found)
+        return restored_one
 
     def exists(self, name: Reference) -> bool:
         """Whether there is such a draft, even an empty or damaged one."""
@@ -246,6 +250,7 @@ class Drafts:
                 aside.rename(folder)
             raise _stays(folder, aside, error) from error
         self._note(folder).unlink(missing_ok=True)
+        self._image_notes(folder).unlink(missing_ok=True)
 
     def _place(self, name: Reference) -> Path:
         return self.folder / file_name(name)
@@ -263,6 +268,8 @@ class Drafts:
             target.rename(folder)
             self._ours.joinpath("names").mkdir(exist_ok=True)
             self._note(folder).write_text(f"{folder.stat().st_ino} {name}\n")
+        if self._noted(folder) is not None:
+            write_notes(self._image_notes(folder), draft.images)
         for file in draft.dropped_names:
             (folder / file).unlink(missing_ok=True)
 
@@ -302,6 +309,14 @@ class Drafts:
             if int(inode) == folder.stat().st_ino:
                 return owner
         return None
+
+    def _image_notes(self, folder: Path) -> Path:
+        return self._ours / "images" / folder.name
+
+    def _restored(self, name: Reference, *images: DraftImage) -> tuple[DraftImage, ...]:
+        """The images with what docker has dropped from their files."""
+        folder = self._place(name)
+        return images if self._noted(folder) is None else restored(images, self._image_notes(folder))
 
     def _check_owner(self, name: Reference) -> None:
         owner = self._noted(self._place(name))
