@@ -3,11 +3,13 @@
 import json
 import os
 import sqlite3
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from tests.server.asking import ask, begin, digest_of, push_blob, push_image
+from wherry.server.folder import held_folder
 from wherry.server.running import running
 
 
@@ -51,6 +53,34 @@ async def test_fsck_finds_damage_while_the_server_runs_and_a_push_heals_it(wherr
     assert (await ask(server, "GET", f"/v2/a/blobs/{digest}")).body == b"layer"
     assert (await wherry("admin", "fsck", "--data", data, "--deep")).code == 0
     assert (data / "damaged" / digest.replace(":", "-")).read_bytes() == b"wrong"
+
+
+@pytest.mark.parametrize("served", [False, True])
+@pytest.mark.parametrize("command", ["gc", "fsck", "uploads"])
+async def test_a_database_without_a_table_cannot_be_used(wherry, data, served, command):
+    with sqlite3.connect(data / "registry.sqlite") as database:
+        database.execute("DROP TABLE blobs")
+    database.close()
+    with held_folder(data) if served else nullcontext():
+        done = await wherry("admin", command, "--data", data)
+    assert (done.code, done.out) == (1, b"")
+    assert "registry.sqlite cannot be used as a registry's database: no such table: blobs\ntry: " in done.err
+
+
+async def test_a_database_without_a_column_cannot_be_used(wherry, data):
+    with sqlite3.connect(data / "registry.sqlite") as database:
+        database.execute("ALTER TABLE blobs RENAME COLUMN epoch TO era")
+    database.close()
+    done = await wherry("admin", "fsck", "--data", data)
+    assert (done.code, done.out) == (1, b"")
+    assert "registry.sqlite cannot be used: no such column: blobs.epoch\ntry: " in done.err
+
+
+async def test_an_emptied_database_is_damage(wherry, data):
+    (data / "registry.sqlite").write_bytes(b"")
+    done = await wherry("admin", "fsck", "--data", data)
+    assert done.code == 1
+    assert done.out.startswith(b"database: it knows of no repository, and blobs are kept")
 
 
 async def test_gc_keeps_what_is_young(wherry, data):

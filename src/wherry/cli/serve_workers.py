@@ -15,7 +15,7 @@ from wherry.server.folder import held_folder, thrown_away_folder
 from wherry.server.listening import Limits, Patience, listen, url_of
 from wherry.server.policy import Durability, Policy
 from wherry.server.registry import Registry
-from wherry.server.running import answering
+from wherry.server.running import answering, warn_if_emptied
 from wherry.server.supervising import Lifeline, supervise
 from wherry.server.traffic import Traffic, shared_numbers
 
@@ -83,7 +83,13 @@ def serve_in_workers(
 
 def _bring_up_to_date(folder: Path, policy: Policy) -> None:
     """Make the database, or change its schema, before anybody else has it; nothing of it stays open when we fork."""
-    asyncio.run(Registry.open(folder, policy).close())
+
+    async def bring() -> None:
+        registry = Registry.open(folder, policy)
+        await warn_if_emptied(registry, folder)
+        await registry.close()
+
+    asyncio.run(bring())
 
 
 async def _work(

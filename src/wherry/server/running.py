@@ -5,6 +5,7 @@ async with running(data=None) as registry:
 """
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from wherry.server.access_log import AccessLog, open_access_log
 from wherry.server.application import OPERATION, Application
 from wherry.server.folder import held_folder, thrown_away_folder
 from wherry.server.health import Health
+from wherry.server.inspection.fsck import is_emptied
 from wherry.server.listening import USUAL, Limits, Patience, address_of, listen, serving
 from wherry.server.metadata.database import Clock
 from wherry.server.points import Reached, pass_by
@@ -24,7 +26,9 @@ from wherry.server.registry import Registry
 from wherry.server.routes import Endpoint
 from wherry.server.traffic import Number, Traffic
 
-__all__ = ["Running", "Sparse", "answering", "running"]
+__all__ = ["Running", "Sparse", "answering", "running", "warn_if_emptied"]
+
+_log = logging.getLogger("wherry.server")
 
 _SWEEP = 3600.0  # seconds between two looks for abandoned uploads
 _COUNT = 1.0  # seconds between two looks at what the collector has done
@@ -92,11 +96,22 @@ async def running(
         thrown_away_folder() if data is None else held_folder(data) as folder,
     ):
         registry = await asyncio.to_thread(Registry.open, folder, policy, alone=True, clock=clock, reached=reached)
+        if data is not None:
+            await warn_if_emptied(registry, folder)
         ending = ending or Patience(patience)
         async with answering(
             registry, folder, listener, apart=apart, ending=ending, limits=limits, access_log=access_log
         ) as server:
             yield server
+
+
+async def warn_if_emptied(registry: Registry, folder: Path) -> None:
+    """Say in the log if blobs are kept in a folder, and its database knows of nothing."""
+    if await is_emptied(registry.inspection, registry.blobs):
+        _log.warning(
+            "%s has blobs, and its registry.sqlite knows of no repository: if that was lost, stop, and put a copy of it back",
+            folder,
+        )
 
 
 @asynccontextmanager

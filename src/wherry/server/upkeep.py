@@ -5,6 +5,7 @@ else is at work. So nobody has to stop, and nothing is locked for longer than a 
 schema needs the folder for itself: a database of an older version is brought up to date when no server has it.
 """
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -36,5 +37,9 @@ async def opened(folder: Path, policy: Policy | None = None) -> AsyncIterator[Re
         registry = Registry.open(folder, policy, served=True)
     try:
         yield registry
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"{folder / 'registry.sqlite'} cannot be used: {error}", hint="put a copy of it back that is whole"
+        ) from error
     finally:
         await registry.close()

@@ -253,3 +253,29 @@ async def test_a_folder_with_a_name_that_is_none_of_ours_is_told_once(server):
     (server.data / "blobs" / "lost+found").mkdir()
     [found] = await findings(server, orphan_age=-10)
     assert (found.problem, found.what) == (Problem.STRAY, "blobs/md5: a folder under a name that no blob has")
+
+
+async def test_an_emptied_database_is_damage_and_nothing_is_deleted(tmp_path, caplog):
+    async with running(data=tmp_path) as server:
+        await push_image(server, "a", "t", b"layer")
+        assert caplog.records == []
+    for each in tmp_path.glob("registry.sqlite*"):
+        each.unlink()
+    async with running(data=tmp_path) as server:
+        assert [each.levelname for each in caplog.records] == ["WARNING"]
+        assert "knows of no repository" in caplog.text
+        [found] = await findings(server)
+        assert (found.problem, found.problem.damage) == (Problem.DATABASE, True)
+        found = await findings(server, repair=True, orphan_age=-10)
+        assert [(each.problem, each.repaired) for each in found] == [
+            (Problem.DATABASE, False),
+            (Problem.ORPHAN, False),
+            (Problem.ORPHAN, False),
+        ]
+        assert file_of(server, b"layer").exists()
+
+
+async def test_a_registry_from_which_all_was_deleted_is_not_emptied(server):
+    _, digest = await push_image(server, "a", "t", b"layer")
+    assert (await ask(server, "DELETE", f"/v2/a/manifests/{digest}")).status == 202
+    assert await findings(server) == []

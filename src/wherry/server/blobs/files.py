@@ -8,7 +8,7 @@ To set a blob aside is to rename it, which takes no time even for large ones; de
 
 import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -116,7 +116,7 @@ class FileBlobs:
     async def digest(self, digest: Digest) -> Digest | None:
         return await self._disk.run(lambda: _digest_of(self._name(digest), digest.algorithm))
 
-    async def listed(self) -> AsyncIterator[tuple[Digest, Arrived]]:
+    async def listed(self) -> AsyncGenerator[tuple[Digest, Arrived]]:
         for folder in await self._disk.run(lambda: sorted(self._kept.glob("*/*/"))):
             for each in await self._disk.run(partial(_blobs_in, folder)):
                 yield each

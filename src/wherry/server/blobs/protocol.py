@@ -4,7 +4,7 @@ What arrives is *incoming* until its digest is known; then it is *kept*, and can
 repositories.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -105,7 +105,7 @@ class Blobs(Protocol):
             OSError: it cannot be read.
         """
 
-    def listed(self) -> AsyncIterator[tuple[Digest, Arrived]]:
+    def listed(self) -> AsyncGenerator[tuple[Digest, Arrived]]:
         """All kept blobs, in no order."""
 
     def strays(self) -> AsyncIterator[Stray]:

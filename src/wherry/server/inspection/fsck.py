@@ -7,6 +7,7 @@ finds it as it was.
 
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from errno import EMFILE, ENFILE, ENOMEM
 from functools import partial
 
@@ -14,9 +15,12 @@ from wherry.oci.digest import Digest
 from wherry.server.blobs.protocol import Blobs
 from wherry.server.inspection.protocol import BlobRow, Finding, Inspection, Problem
 
-__all__ = ["inspect"]
+__all__ = ["inspect", "is_emptied"]
 
 _PAGE = 500
+_EMPTIED = (
+    "it knows of no repository, and blobs are kept: put back a copy of registry.sqlite; until then no orphan is deleted"
+)
 _OURS = (EMFILE, ENFILE, ENOMEM)  # trouble of this process, and no blob's
 
 
@@ -39,21 +43,38 @@ async def inspect(
     """
     for words in await inspection.trouble():
         yield Finding(Problem.DATABASE, words)
-    async for row in _rows(inspection):
-        finding = await _check_blob(inspection, blobs, row, deep=deep, repair=repair)
-        if finding is not None:
-            yield finding
+    emptied = await is_emptied(inspection, blobs)
+    if emptied:
+        yield Finding(Problem.DATABASE, _EMPTIED)
+    async for finding in _bad_blobs(inspection, blobs, deep=deep, repair=repair):
+        yield finding
     if deep:
         async for finding in _bad_manifests(inspection):
             yield finding
     for finding in (*await inspection.incomplete(), *await inspection.unreviewed(ask=repair)):
         yield finding
     before = clock() - orphan_age
-    async for finding in _orphans(inspection, blobs, before, repair=repair):
+    async for finding in _orphans(inspection, blobs, before, repair=repair and not emptied):
         yield finding
-    async for stray in blobs.strays():
-        if stray.touched <= before:
-            yield Finding(Problem.STRAY, f"{stray.place}: {stray.what}")
+    async for finding in _strays(blobs, before):
+        yield finding
+    if repair:
+        await blobs.clear_aside()
+
+
+async def is_emptied(inspection: Inspection, blobs: Blobs) -> bool:
+    """Whether blobs are kept, and the database knows of nothing at all: then it is not the one that was here."""
+    if not await inspection.is_empty():
+        return False
+    async with aclosing(blobs.listed()) as listed:
+        return await anext(listed, None) is not None
+
+
+async def _bad_blobs(inspection: Inspection, blobs: Blobs, *, deep: bool, repair: bool) -> AsyncIterator[Finding]:
+    async for row in _rows(inspection):
+        finding = await _check_blob(inspection, blobs, row, deep=deep, repair=repair)
+        if finding is not None:
+            yield finding
 
 
 async def _rows(inspection: Inspection) -> AsyncIterator[BlobRow]:
@@ -125,5 +146,9 @@ async def _orphans(inspection: Inspection, blobs: Blobs, before: float, *, repai
                 except OSError as error:
                     words = f"{words}; they cannot be taken away: {error.strerror}"
             yield Finding(Problem.ORPHAN, words, digest, repaired=repaired)
-    if repair:
-        await blobs.clear_aside()
+
+
+async def _strays(blobs: Blobs, before: float) -> AsyncIterator[Finding]:
+    async for stray in blobs.strays():
+        if stray.touched <= before:
+            yield Finding(Problem.STRAY, f"{stray.place}: {stray.what}")

@@ -76,6 +76,9 @@ class Inspection(Protocol):
     async def trouble(self) -> Sequence[str]:
         """What the database says of itself, if it is not well."""
 
+    async def is_empty(self) -> bool:
+        """Whether the database has never had a repository: those of which everything was deleted stay."""
+
     async def blobs(self, after: Digest | None, limit: int) -> Sequence[BlobRow]:
         """Blobs behind `after`, without those that are being deleted."""
 

@@ -13,7 +13,7 @@ from typing import Self
 from sqlalchemy import URL, NullPool, create_engine
 
 from wherry.oci.errors import StoreError
-from wherry.server.metadata.migrations import check_version, migrate
+from wherry.server.metadata.migrations import check_tables, check_version, migrate
 from wherry.server.metadata.wal_index import WalIndex
 from wherry.server.metadata.writer import Writer
 from wherry.server.points import Reached, pass_by
@@ -52,6 +52,7 @@ class Database:
         location = URL.create("sqlite", database=str(path))  # not parsed from a text: a path may have `?` and `#` in it
         engine = create_engine(location, poolclass=NullPool, creator=lambda: connect(path))
         (check_version if served else migrate)(engine)
+        check_tables(engine)
         return cls(path, durable=durable, clock=clock, reached=reached)
 
     async def close(self) -> None:

@@ -37,6 +37,7 @@ _BLOBS = Statement(
     .order_by(blobs.c.digest)
     .limit(_limit)
 )
+_ANY_REPOSITORY = Statement(select(literal(1)).select_from(repositories).limit(1))
 _KNOWN = Statement(select(literal(1)).select_from(blobs).where(blobs.c.digest == bindparam("digest")))
 _epoch: Select[Any] = select(blobs.c.epoch).where(blobs.c.digest == bindparam("digest"))
 _EPOCH = Statement(_epoch)
@@ -108,6 +109,9 @@ class SQLiteInspection:
             f"a row of {table} leads to a row of {parent} that is not there"
             for table, _, parent, _ in reader.execute("PRAGMA foreign_key_check")
         ]
+
+    async def is_empty(self) -> bool:
+        return _ANY_REPOSITORY.one(self._database.reader) is None
 
     async def blobs(self, after: Digest | None, limit: int) -> Sequence[BlobRow]:
         start = b"" if after is None else packed(after)

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
 from wherry.oci.errors import StoreError
+from wherry.server.metadata.schema import metadata
 
-__all__ = ["check_version", "migrate"]
+__all__ = ["check_tables", "check_version", "migrate"]
 
 
 HEAD = "head"
@@ -64,6 +65,21 @@ def check_version(engine: Engine) -> None:
         )
 
 
+def check_tables(engine: Engine) -> None:
+    """Whether a database has all its tables: that it says how far it has come is not enough.
+
+    Raises:
+        StoreError: it has not.
+    """
+    with engine.connect() as connection:
+        missing = sorted(metadata.tables.keys() - _tables(connection))
+    if missing:
+        raise StoreError(
+            f"{engine.url.database} cannot be used as a registry's database: no such table: {missing[0]}",
+            hint="put a copy of it back that is whole",
+        )
+
+
 def _configuration() -> Config:
     configuration = Config()
     configuration.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
@@ -72,7 +88,11 @@ def _configuration() -> Config:
 
 def _check(connection: Connection) -> None:
     """Nothing is added to a database that somebody else made."""
-    tables = {name for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    tables = _tables(connection)
     if tables and "alembic_version" not in tables:
         place = connection.engine.url.database
         raise StoreError(f"{place} is not a database of wherry's", hint="choose another folder")
+
+
+def _tables(connection: Connection) -> set[str]:
+    return {name for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")}
