@@ -19,7 +19,7 @@ from wherry.oci.dockerdraft import (
     verbose_list,
 )
 from wherry.oci.manifest import Manifest
-from wherry.oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
+from wherry.oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from wherry.oci.platform import Platform
 
 IMAGE = an_image(docker=True)
@@ -109,6 +109,16 @@ def test_files_of_docker_before_18_09_have_digest_and_platform_instead_of_a_desc
         (b"[]", "not what docker writes"),
         (b"{}", "Ref is missing"),
         (a_file(Ref=7), "Ref is missing"),
+        (a_file(Ref="UP PER//"), "bad reference"),
+        (a_file(Descriptor=IMAGE.descriptor.to_json() | {"size": 1}), "its size is 1, and its manifest has 525 bytes"),
+        (
+            a_file(Descriptor=IMAGE.descriptor.to_json() | {"mediaType": OCI_INDEX}),
+            f"its mediaType is {OCI_INDEX}, and its manifest is kept as SchemaV2Manifest",
+        ),
+        (
+            a_file(Raw=None, Descriptor=Manifest(b"{  }", OCI_MANIFEST).descriptor.to_json()),
+            f"its mediaType is {OCI_MANIFEST}, and its manifest is kept as SchemaV2Manifest",
+        ),
         (a_file(Descriptor=None), "Descriptor must be an object"),
         (a_file(Descriptor={"mediaType": DOCKER_MANIFEST}), "Descriptor.digest is missing"),
         (a_file(Raw="%%%"), "not what docker writes"),

@@ -47,8 +47,7 @@ class InvalidDraft(InvalidValue):
 class Flattened(Struct, frozen=True):
     """That an image stands in a draft because an index was named: which index, and the child's place in it.
 
-    Docker does not know the field, and drops it when it rewrites the file; then the order is by file name, as all of
-    docker's order is.
+    Docker does not know the field, and drops it when it rewrites the file; what is noted beside the drafts brings it back.
     """
 
     source: str
@@ -67,7 +66,7 @@ class DraftImage(Struct, frozen=True):
     flattened: Flattened | None = None
     extra: tuple[tuple[str, bytes], ...] = ()
     original: Descriptor | None = None
-    """What the descriptor was before `wherry manifest annotate` changed it. Docker does not know the field either."""
+    """What the descriptor was before it was annotated. Docker does not know the field either."""
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
@@ -79,6 +78,7 @@ class DraftImage(Struct, frozen=True):
         try:
             fields = {name: bytes(raw) for name, raw in _fields.decode(content).items()}
             reference = _text(fields, "Ref")
+            Reference.parse(reference)
             manifest = _manifest(fields)
             return cls(
                 reference,
@@ -208,12 +208,18 @@ def _text(fields: dict[str, bytes], name: str) -> str:
 
 
 def _manifest(fields: dict[str, bytes]) -> Manifest | None:
-    media_type = next((each for each, name in _MANIFEST_FIELDS.items() if name in fields), None)
-    if media_type is None:
-        raise InvalidDraft("file", f"it holds none of {', '.join(_MANIFEST_FIELDS.values())}")
+    media_type = _media_type(fields)
     if _any.decode(fields.get("Raw", b"null")):
         return Manifest(base64.b64decode(_text(fields, "Raw"), validate=True), media_type)
     return _rebuilt(fields[_MANIFEST_FIELDS[media_type]], media_type, _stated_digest(fields))
+
+
+def _media_type(fields: dict[str, bytes]) -> str:
+    """The type that docker says by the field that it keeps the manifest in."""
+    for media_type, name in _MANIFEST_FIELDS.items():
+        if name in fields:
+            return media_type
+    raise InvalidDraft("file", f"it holds none of {', '.join(_MANIFEST_FIELDS.values())}")
 
 
 def _rebuilt(document: bytes, media_type: str, digest: Digest) -> Manifest | None:
@@ -239,8 +245,7 @@ def _stated_digest(fields: dict[str, bytes]) -> Digest:
 def _descriptor(fields: dict[str, bytes], manifest: Manifest | None) -> Descriptor:
     if "Digest" not in fields:
         descriptor = Descriptor.from_json(_any.decode(fields.get("Descriptor", b"null")), "Descriptor")
-        if manifest is not None and not descriptor.digest.matches(manifest.content):
-            raise InvalidDraft("file", f"its Raw is not what its digest {descriptor.digest} says")
+        _check(descriptor, manifest, _media_type(fields))
         return descriptor
     if manifest is None:
         raise InvalidDraft("file", f"the bytes of {_stated_digest(fields)} are lost (docker before 18.09 wrote it)")
@@ -251,6 +256,17 @@ def _descriptor(fields: dict[str, bytes], manifest: Manifest | None) -> Descript
 def _original(fields: dict[str, bytes]) -> Descriptor | None:
     document: Any = _any.decode(fields.get(_OURS_TOO, b"null"))
     return None if document is None else Descriptor.from_json(document, _OURS_TOO)
+
+
+def _check(descriptor: Descriptor, manifest: Manifest | None, media_type: str) -> None:
+    """What a list will say of an image is what the file holds of it."""
+    if manifest is not None and not descriptor.digest.matches(manifest.content):
+        raise InvalidDraft("file", f"its Raw is not what its digest {descriptor.digest} says")
+    if manifest is not None and descriptor.size != len(manifest.content):
+        raise InvalidDraft("file", f"its size is {descriptor.size}, and its manifest has {len(manifest.content)} bytes")
+    if descriptor.media_type != media_type:
+        kept = _MANIFEST_FIELDS[media_type]
+        raise InvalidDraft("file", f"its mediaType is {descriptor.media_type}, and its manifest is kept as {kept}")
 
 
 def _flattened(fields: dict[str, bytes]) -> Flattened | None:

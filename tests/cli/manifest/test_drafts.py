@@ -117,3 +117,19 @@ async def test_prune_removes_what_is_old(wherry, target, configuration) -> None:
 async def test_prune_all_removes_every_draft(wherry, target) -> None:
     assert (await wherry("manifest", "prune", "--all")).lines == [target]
     assert (await wherry("manifest", "inspect", "--local", target)).err == f"No such manifest: {target}\n"
+
+
+@pytest.mark.parametrize(
+    "damage", [{"Ref": "UP PER//"}, {"Descriptor": {"size": 1}}, {"Descriptor": {"mediaType": "a/b"}}]
+)
+async def test_damage_is_told_with_the_file_and_the_way_out(wherry, target, configuration, damage) -> None:
+    file = configuration / "manifests" / file_name(target) / file_name(target.replace("multi", "amd64"))
+    document = json.loads(file.read_bytes())
+    damaged = {name: document[name] | new if isinstance(new, dict) else new for name, new in damage.items()}
+    file.write_text(json.dumps(document | damaged))
+    for command in (("inspect", "--local"), ("push",)):
+        done = await wherry("manifest", *command, target)
+        assert (done.code, done.out) == (1, b"")
+        assert f"draft {file} is damaged: " in done.err
+        assert "`wherry manifest rm` removes the whole draft" in done.err
+    assert (await wherry("manifest", "rm", target)).code == 0
