@@ -95,3 +95,23 @@ async def test_schema1_is_converted_when_it_is_asked_for(registry, wherry, tmp_p
     assert f"signed schema 1 converted: the digest is new, {made} instead of {old.digest}" in done.err
     again = await wherry("copy", "--json", "--convert-schema1", source, destination)
     assert json.loads(again.lines[-1])["converted"] == {"from": str(old.digest), "mediaType": DOCKER_SCHEMA1_SIGNED}
+
+
+async def test_name_without_a_tag_is_latest_where_the_source_has_none(wherry, tmp_path: Path) -> None:
+    layout, archive = f"oci:{tmp_path / 'layout'}", f"docker-archive:{tmp_path / 'x.tar'}"
+    await put(INDEX, Layout(tmp_path / "layout"))
+    for source, name in ((layout, "foo"), (f"{layout}@{INDEX.digest}", "bar")):
+        done = await wherry("copy", source, f"{archive}:{name}")
+        assert done.lines == [f"{archive}:{name}:latest@{INDEX.digest}"]
+        assert (await wherry("ls", f"{archive}:{name}")).lines == ["latest"]
+        assert (await wherry("digest", f"{archive}:{name}")).lines == [str(INDEX.digest)]
+    refused = await wherry("digest", f"{archive}:nosuch")
+    assert (refused.code, refused.out) == (1, b"")
+    assert "no image of that name; there are images of foo, bar" in refused.err
+
+
+async def test_name_without_a_tag_keeps_the_tag_of_the_source(wherry, tmp_path: Path) -> None:
+    await put(INDEX, Layout(tmp_path / "layout"), "1")
+    archive = f"docker-archive:{tmp_path / 'x.tar'}"
+    done = await wherry("copy", f"oci:{tmp_path / 'layout'}:1", f"{archive}:foo")
+    assert done.lines == [f"{archive}:foo:1@{INDEX.digest}"]

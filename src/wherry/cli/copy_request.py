@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from wherry.cli.index.places import Places
 from wherry.oci.errors import InvalidReference, InvalidValue, ManifestUnknown, WherryError
-from wherry.oci.reference import Tag
+from wherry.oci.reference import LATEST, Tag
 from wherry.ops.errand import Copied, Errand
 from wherry.ops.tag_choice import choose_tags, names_a_subject
-from wherry.stores.locations import Location, parse_location, target_for
+from wherry.stores.locations import InDockerArchive, Location, parse_location, target_for
 from wherry.stores.protocol import Store
 
 __all__ = ["Asked", "InvalidLines", "Pair", "TagsOf", "asked_of", "asked_of_tags", "pair_of", "pairs_of_file"]
@@ -28,10 +28,11 @@ class InvalidLines(InvalidValue):
 
 
 class Pair(Struct, frozen=True):
-    """From where to where."""
+    """From where to where; `otherwise` is the tag of a copy that has none at its source."""
 
     origin: Location
     target: Location
+    otherwise: Tag | None = None
 
 
 class Asked(Struct, frozen=True):
@@ -75,7 +76,9 @@ def pair_of(source: str, destination: str) -> Pair:
             "a destination has no digest: a copy has that of its source",
             hint=f"wherry copy {source} {target.at(target.tag)}",
         )
-    return Pair(origin, target_for(origin, target))
+    # In a docker archive a name that is written would be lost without a tag: NAME is NAME:latest there, as docker has it.
+    is_named = isinstance(target, InDockerArchive) and target.repository is not None
+    return Pair(origin, target_for(origin, target), Tag(LATEST) if is_named else None)
 
 
 def pairs_of_file(path: str) -> list[Pair]:
@@ -152,7 +155,7 @@ async def asked_of(pairs: Sequence[Pair], places: Places) -> list[Asked | tuple[
         except WherryError as error:
             asked.append((pair, error))
             continue
-        tag = pair.target.tag or pair.origin.tag or (name if isinstance(name, Tag) else None)
+        tag = pair.target.tag or pair.origin.tag or (name if isinstance(name, Tag) else pair.otherwise)
         made = Asked(pair, Errand(source, name, places.store(pair.target), (tag,) if tag else ()))
         before = taken.setdefault(made.place(), pair)
         if before.origin != pair.origin and tag:
