@@ -99,6 +99,17 @@ async def test_lines_on_standard_input(registry, wherry, pushed, monkeypatch) ->
     assert done.lines == [f"{registry.address}/one:1@{INDEX.digest}"]
 
 
+async def test_mark_that_a_list_begins_with_is_skipped(registry, wherry, pushed, tmp_path: Path, monkeypatch) -> None:
+    source = await pushed(INDEX, "team/app:1")
+    line = f"\ufeff{source} {registry.address}/one\n".encode()
+    (tmp_path / "lines").write_bytes(line)
+    done = await wherry("copy", "--from-file", tmp_path / "lines")
+    assert (done.code, done.lines) == (0, [f"{registry.address}/one:1@{INDEX.digest}"])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line), encoding="utf-8"))
+    done = await wherry("copy", "-")
+    assert (done.code, done.lines) == (0, [f"{registry.address}/one:1@{INDEX.digest}"])
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

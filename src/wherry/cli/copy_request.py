@@ -17,6 +17,9 @@ from wherry.stores.protocol import Store
 
 __all__ = ["Asked", "InvalidLines", "Pair", "TagsOf", "asked_of", "asked_of_tags", "pair_of", "pairs_of_file"]
 
+_MARK = "\ufeff"
+"""The byte order mark, which programs on Windows write in front of a text."""
+
 
 class InvalidLines(InvalidValue):
     """A file, or standard input, does not say what to copy."""
@@ -94,7 +97,8 @@ def pairs_of_file(path: str) -> list[Pair]:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise InvalidLines(name, "is no text") from None
-    pairs = list(_pairs_of_lines(text.splitlines(), name))
+    lines = text.removeprefix(_MARK).splitlines()
+    pairs = list(_pairs_of_lines(lines, name))
     if not pairs:
         raise InvalidLines(name, "has no line that says what to copy")
     return pairs
