@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
+import uvloop
 
-from tests.helper import install_helper
+from tests.helper import install_helper, install_script
 from wherry.oci.errors import CredentialsError
 from wherry.stores.remote.credential_files import DockerConfig
 from wherry.stores.remote.credentials import Credential, HelperAbsent
@@ -166,6 +167,58 @@ async def test_helper_that_hangs_is_ended(tmp_path: Path, helper):
     _config(tmp_path, {"credsStore": "test"})
     with pytest.raises(CredentialsError, match=r"no answer in 0\.2 s"):
         await DockerConfig(tmp_path / "config.json", patience=0.2).find("r.example")
+
+
+@pytest.mark.parametrize("runner", ["asyncio", "uvloop"])
+@pytest.mark.parametrize(
+    "script",
+    ["yes", "exec yes", "yes >&2", "exec yes >&2", "trap '' TERM; yes; exit 1"],
+    ids=["child", "itself", "child's errors", "errors", "stubborn"],
+)
+def test_helper_that_says_too_much_is_ended(tmp_path: Path, helper, script: str, runner: str):
+    helper(script)
+    path = _config(tmp_path, {"credsStore": "test"}).path
+
+    async def find() -> None:
+        await DockerConfig(path, patience=20).find("r.example")
+
+    with (
+        pytest.raises(CredentialsError, match=r"docker-credential-test: says more than 64 KiB") as caught,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop if runner == "uvloop" else None) as loop,
+    ):
+        loop.run(find())
+    assert str(path) in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("runner", ["asyncio", "uvloop"])
+@pytest.mark.parametrize(
+    "script", ["exec sleep 9", "exec >&- 2>&-; exec sleep 9", "sleep 2"], ids=["open", "shut", "child"]
+)
+def test_helper_that_hangs_with_or_without_its_outputs_is_ended(tmp_path: Path, helper, script: str, runner: str):
+    helper(script)
+    path = _config(tmp_path, {"credsStore": "test"}).path
+
+    async def find() -> None:
+        await DockerConfig(path, patience=0.1).find("r.example")
+
+    with (
+        pytest.raises(CredentialsError, match=r"no answer in 0\.1 s"),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop if runner == "uvloop" else None) as loop,
+    ):
+        loop.run(find())
+
+
+async def test_helper_may_say_as_much_as_a_long_token(tmp_path: Path, helper):
+    secret = "x" * 60_000
+    (tmp_path / "answer").write_text(json.dumps({"Username": "me", "Secret": secret}))
+    helper(f"cat {tmp_path}/answer")
+    assert await _config(tmp_path, {"credsStore": "test"}).find("r.example") == Credential("me", secret)
+
+
+async def test_helper_that_does_not_read_is_heard_all_the_same(tmp_path: Path, monkeypatch):
+    install_script(tmp_path, monkeypatch, """#!/bin/sh\nexec <&-\necho '{"Username":"me","Secret":"s"}'\n""")
+    config = _config(tmp_path, {"credsStore": "test"})
+    assert await config.find("r.example") == Credential("me", "s")
 
 
 async def test_helper_is_asked_once_for_all_repositories_of_a_registry(tmp_path: Path, monkeypatch):

@@ -7,7 +7,7 @@ Protocol: github.com/docker/docker-credential-helpers, README, "Development".
 """
 
 import asyncio
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 from msgspec import Struct
@@ -15,11 +15,13 @@ from msgspec import Struct
 from wherry.oci.document import NotJSON, decode, text_at
 from wherry.oci.errors import CredentialsError, InvalidDescriptor
 from wherry.stores.remote.credentials import IDENTITY_TOKEN, Credential, HelperAbsent
+from wherry.stores.remote.refusals import brief
 
 __all__ = ["Helper"]
 
 Verb = Literal["get", "store", "erase"]
 
+_MOST = 64 * 1024  # bytes that a helper may say on each of its outputs: far more than any token has
 _NOT_FOUND = "credentials not found"
 _EXECUTABLE_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
@@ -81,13 +83,7 @@ class Helper(Struct, frozen=True):
         if not set(self.name) <= _EXECUTABLE_NAME:
             raise CredentialsError(f"{self.named_by}: {self.name!r} is no name of a credential helper")
         try:
-            process = await asyncio.create_subprocess_exec(
-                self.program,
-                verb,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
+            transport, heard = await asyncio.get_running_loop().subprocess_exec(_Heard, self.program, verb)
         except FileNotFoundError:
             raise HelperAbsent(
                 f"{self.program}, which {self.named_by} names, is not installed",
@@ -97,19 +93,52 @@ class Helper(Struct, frozen=True):
             raise self._error(f"cannot be run: {error.strerror}") from error
         try:
             async with asyncio.timeout(self.patience):
-                output, complaint = await process.communicate(told)
+                _tell(transport, told)
+                await heard.enough.wait()
         except TimeoutError:
             raise self._error(f"no answer in {self.patience:g} s") from None
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if not process.returncode:
+            transport.close()  # which kills it, if it still runs, and leaves whom it has started without a reader
+            await heard.end.wait()
+        if heard.is_too_much:
+            raise self._error(f"says more than {_MOST // 1024} KiB")
+        output, complaint = bytes(heard.streams[1]), bytes(heard.streams[2])
+        code = transport.get_returncode()
+        if not code:
             return output
         words = (output or complaint).decode(errors="replace").strip()
         if _NOT_FOUND in words:
             return None
-        raise self._error(words or f"exit code {process.returncode}")
+        raise self._error(brief(words) or f"exit code {code}")
 
     def _error(self, reason: str) -> CredentialsError:
         return CredentialsError(f"{self.program}: {reason}", hint=f"{self.named_by} names that helper")
+
+
+class _Heard(asyncio.SubprocessProtocol):
+    """What a running helper has said, by the output's number. `enough`: it has ended, or it has said too much."""
+
+    def __init__(self) -> None:
+        self.streams = {1: bytearray(), 2: bytearray()}
+        self.is_too_much = False
+        self.enough = asyncio.Event()
+        self.end = asyncio.Event()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        stream = self.streams[fd]
+        if len(stream) + len(data) > _MOST:
+            self.is_too_much = True
+            self.enough.set()
+        else:
+            stream += data
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.enough.set()
+        self.end.set()
+
+
+def _tell(transport: asyncio.SubprocessTransport, words: bytes) -> None:
+    """Write a helper's input, and end it."""
+    its_input = cast("asyncio.WriteTransport", transport.get_pipe_transport(0))
+    its_input.write(words)
+    its_input.write_eof()
