@@ -331,7 +331,7 @@ def test_a_draft_that_is_gone_since_it_was_listed_has_no_images(drafts: Drafts) 
     assert listed.images() == ()
 
 
-@pytest.mark.parametrize("damage", [b"", b"{not json", b'{"x": 1}', b'{"h.example_team_app-1": {"descriptor": {}}}'])
+@pytest.mark.parametrize("damage", [b"", b"{not json", b'{"x": 1}', b'{"inode": 1, "images": {}}'])
 def test_notes_that_are_damaged_are_none(drafts: Drafts, damage: bytes) -> None:
     put(drafts, drafted("h.example/team/app:1"))
     before = drafts.images(LIST)
@@ -341,3 +341,13 @@ def test_notes_that_are_damaged_are_none(drafts: Drafts, damage: bytes) -> None:
     assert drafts.images(LIST) == before
     drafts.remove(LIST)
     assert not note.exists()
+
+
+def test_notes_that_mean_nothing_are_none(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:1"))
+    before = drafts.images(LIST)
+    note = drafts.folder.parent / "wherry" / "images" / FOLDER
+    document = json.loads(note.read_bytes())
+    document["images"]["h.example_team_app-1"]["descriptor"].pop("digest")
+    note.write_text(json.dumps(document))
+    assert drafts.images(LIST) == before

@@ -30,8 +30,7 @@ __all__ = ["DraftImage", "Flattened", "InvalidDraft", "assembled", "bare", "file
 _MANIFEST_FIELDS = {DOCKER_MANIFEST: "SchemaV2Manifest", OCI_MANIFEST: "OCIManifest"}
 _OTHER = "Manifest"
 _OURS = "Flattened"
-_OURS_TOO = "Original"
-_OWN = frozenset(("Ref", "Descriptor", "Raw", "Digest", "Platform", _OURS, _OURS_TOO))
+_OWN = frozenset(("Ref", "Descriptor", "Raw", "Digest", "Platform", _OURS))
 _KNOWN = _OWN | {_OTHER, *_MANIFEST_FIELDS.values()}
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -66,7 +65,7 @@ class DraftImage(Struct, frozen=True):
     flattened: Flattened | None = None
     extra: tuple[tuple[str, bytes], ...] = ()
     original: Descriptor | None = None
-    """What the descriptor was before it was annotated. Docker does not know the field either."""
+    """What the descriptor was before it was annotated, where that is noted; it does not stand in the file."""
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
@@ -86,7 +85,6 @@ class DraftImage(Struct, frozen=True):
                 manifest,
                 _flattened(fields),
                 tuple((name, raw) for name, raw in fields.items() if name not in (_KNOWN if manifest else _OWN)),
-                _original(fields),
             )
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, binascii.Error, NotJSON) as error:
             raise InvalidDraft("file", f"not what docker writes: {error}") from None
@@ -108,8 +106,6 @@ class DraftImage(Struct, frozen=True):
         if self.flattened is not None:
             place = {"Source": self.flattened.source, "Position": self.flattened.position}
             pieces.append(encode(_OURS) + b":" + escaped(encode(place)))
-        if self.original is not None:
-            pieces.append(encode(_OURS_TOO) + b":" + escaped(encode(described(self.original))))
         pieces.extend(escaped(encode(name)) + b":" + raw for name, raw in self.extra)
         return b"{" + b",".join(pieces) + b"}"
 
@@ -197,7 +193,7 @@ def _printed(image: DraftImage) -> DraftImage:
     annotations = dict(sorted((image.descriptor.annotations or {}).items())) or None
     descriptor = replace(image.descriptor, annotations=annotations, data=image.descriptor.data or None, extra=())
     unread = tuple((name, raw) for name, raw in image.extra if name in _MANIFEST_FIELDS.values())
-    return replace(image, descriptor=descriptor, flattened=None, extra=unread, original=None)
+    return replace(image, descriptor=descriptor, flattened=None, extra=unread)
 
 
 def _text(fields: dict[str, bytes], name: str) -> str:
@@ -251,11 +247,6 @@ def _descriptor(fields: dict[str, bytes], manifest: Manifest | None) -> Descript
         raise InvalidDraft("file", f"the bytes of {_stated_digest(fields)} are lost (docker before 18.09 wrote it)")
     platform = _any.decode(fields.get("Platform", b"null"))
     return replace(manifest.descriptor, platform=Platform.from_json(platform if isinstance(platform, dict) else {}))
-
-
-def _original(fields: dict[str, bytes]) -> Descriptor | None:
-    document: Any = _any.decode(fields.get(_OURS_TOO, b"null"))
-    return None if document is None else Descriptor.from_json(document, _OURS_TOO)
 
 
 def _check(descriptor: Descriptor, manifest: Manifest | None, media_type: str) -> None:

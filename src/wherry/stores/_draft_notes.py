@@ -1,7 +1,7 @@
 """What wherry notes of a draft's images beside docker's files, because docker's `annotate` drops from them what it does not
 know: that an image came from an index, and what its entry was before it was annotated.
 
-A note counts for an image of the same file and the same digest, and fills in only what the file does not say itself.
+A note counts for an image of the same file and the same digest in the same folder.
 """
 
 from collections.abc import Iterable
@@ -26,11 +26,17 @@ class _Note(Struct, frozen=True):
     flattened: Flattened | None = None
 
 
-_decoder = msgspec.json.Decoder(dict[str, _Note])
+class _Notes(Struct, frozen=True):
+    inode: int
+    """A folder made anew has another one."""
+    images: dict[str, _Note]
 
 
-def write_notes(path: Path, images: Iterable[DraftImage]) -> None:
-    """Note what docker drops from the files of a draft. Who calls holds the lock on drafts.
+_decoder = msgspec.json.Decoder(_Notes)
+
+
+def write_notes(path: Path, folder: Path, images: Iterable[DraftImage]) -> None:
+    """Note what docker drops from the files in a draft's folder. Who calls holds the lock on drafts.
 
     Raises:
         OSError: the notes cannot be written.
@@ -41,15 +47,17 @@ def write_notes(path: Path, images: Iterable[DraftImage]) -> None:
     }
     path.parent.mkdir(exist_ok=True)
     staged = path.parent / ".new"
-    staged.write_bytes(msgspec.json.encode(notes))
+    staged.write_bytes(msgspec.json.encode(_Notes(folder.stat().st_ino, notes)))
     staged.rename(path)
 
 
-def restored(images: tuple[DraftImage, ...], path: Path) -> tuple[DraftImage, ...]:
-    """The images with what is noted of them. Notes that cannot be read are none."""
+def restored(path: Path, folder: Path, images: tuple[DraftImage, ...]) -> tuple[DraftImage, ...]:
+    """The images in a draft's folder with what is noted of them. Notes that cannot be read, or of another folder, are none."""
     try:
         notes = _decoder.decode(path.read_bytes())
-        return tuple(_restored(image, notes.get(file_name(image.reference))) for image in images)
+        if notes.inode != folder.stat().st_ino:
+            return images
+        return tuple(_restored(image, notes.images.get(file_name(image.reference))) for image in images)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, InvalidValue):
         return images
 
@@ -61,4 +69,4 @@ def _restored(image: DraftImage, note: _Note | None) -> DraftImage:
     if original.digest != image.descriptor.digest:
         return image
     changed = None if original == image.descriptor else original
-    return replace(image, flattened=image.flattened or note.flattened, original=image.original or changed)
+    return replace(image, flattened=image.flattened or note.flattened, original=changed)

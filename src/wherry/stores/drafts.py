@@ -137,7 +137,8 @@ class Drafts:
             found = images_in(self._place(name))
         except FileNotFoundError:
             raise DraftUnknown(name) from None
-        return tuple(sorted(self._restored(name, *found), key=lambda image: image.order))
+        images = restored(self._image_notes(self._place(name)), self._place(name), found)
+        return tuple(sorted(images, key=lambda image: image.order))
 
     def image(self, name: Reference, image: Reference) -> DraftImage:
         """One image of a list.
@@ -154,7 +155,7 @@ class Drafts:
             raise DraftUnknown(image) from None
         if found.reference != str(image):
             raise DraftUnknown(image)
-        [restored_one] = self._restored(name, found)
+        [restored_one] = restored(self._image_notes(path.parent), path.parent, (found,))
         return restored_one
 
     def exists(self, name: Reference) -> bool:
@@ -268,8 +269,7 @@ class Drafts:
             target.rename(folder)
             self._ours.joinpath("names").mkdir(exist_ok=True)
             self._note(folder).write_text(f"{folder.stat().st_ino} {name}\n")
-        if self._noted(folder) is not None:
-            write_notes(self._image_notes(folder), draft.images)
+        write_notes(self._image_notes(folder), folder, draft.images)
         for file in draft.dropped_names:
             (folder / file).unlink(missing_ok=True)
 
@@ -312,11 +312,6 @@ class Drafts:
 
     def _image_notes(self, folder: Path) -> Path:
         return self._ours / "images" / folder.name
-
-    def _restored(self, name: Reference, *images: DraftImage) -> tuple[DraftImage, ...]:
-        """The images with what docker has dropped from their files."""
-        folder = self._place(name)
-        return images if self._noted(folder) is None else restored(images, self._image_notes(folder))
 
     def _check_owner(self, name: Reference) -> None:
         owner = self._noted(self._place(name))

@@ -51,3 +51,15 @@ async def test_what_docker_annotated_is_carried_over_to_an_image_that_a_tag_move
     [image] = files(names[0]).values()
     assert image["Descriptor"]["platform"] == {"architecture": "arm64", "os": "linux", "variant": "v9"}
     assert image["Descriptor"]["annotations"] == {"note": "keep"}
+
+
+async def test_a_draft_that_docker_made_keeps_what_wherry_annotated(registry, wherry, docker, pushed, files) -> None:
+    names = f"{registry.address}/team/app:multi", await pushed(ARM64, "team/app:arm64")
+    assert (await docker("manifest", "create", "--insecure", *names))[0] == 0
+    said = ("--os-version", "9", "--annotation", "note=keep")
+    assert (await wherry("manifest", "annotate", *names, *said)).code == 0
+    await pushed(an_image("newer", platform="linux/arm64", docker=True), "team/app:arm64")
+    assert (await wherry("manifest", "create", "--insecure", "--amend", *names)).code == 0
+    [image] = files(names[0]).values()
+    assert image["Descriptor"]["platform"] == {"architecture": "arm64", "os": "linux", "os.version": "9"}
+    assert image["Descriptor"]["annotations"] == {"note": "keep"}
