@@ -4,8 +4,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from tests.server.asking import ask
+from wherry.server.listening import Limits
 from wherry.server.policy import Durability
+from wherry.server.running import running
 from wherry.server.settings import SETTINGS, SettingError, configure
 
 MANUAL = Path(__file__).parents[2] / "docs" / "manual" / "serve.md"
@@ -35,6 +40,104 @@ def test_what_is_printed_is_a_file_with_the_same_values(file):
     assert configure({}, {}, file).values == first.values
     assert list(yaml.safe_load(first.printed())) == [setting.name for setting in SETTINGS]
     assert "listen: '[::1]:0'  # WHERRY_LISTEN" in first.printed()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-",
+        "--",
+        "---",
+        "-x",
+        "a\nb",
+        "a\tb",
+        "\x1b[0m",
+        "\udcff",
+        "\\",
+        '"\\\n',
+        " a ",
+        "é",
+        "\x85",
+        "\u2028",
+        "a: b",
+        "a #b",
+        "~",
+        "\ufeff",
+    ],
+    ids=ascii,
+)
+def test_a_value_is_printed_so_that_it_is_read_back(file, text):
+    reads_back(file, text)
+
+
+def reads_back(file: Path, text: str) -> None:
+    found = configure({"data": text, "access-log": text}, {}, None)
+    file.write_bytes(found.printed().encode())
+    assert len(found.printed().split("\n")) == len(SETTINGS) + 1
+    assert configure({}, {}, file).texts == found.texts
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
+def test_any_text_is_printed_so_that_it_is_read_back(file, text):
+    reads_back(file, text)
+
+
+def test_where_a_value_comes_from_is_told_in_one_line(tmp_path):
+    file = tmp_path / "a\nlisten: b\x1b"
+    file.write_text("max-uploads: 5\n")
+    printed = configure({}, {}, file).printed()
+    assert f"max-uploads: 5  # {tmp_path}/a\\U0000000alisten: b\\U0000001b:1\n" in printed
+    file.write_text("max-uploads: x\n")
+    for wrong in (file, tmp_path / "no\nfile"):
+        with pytest.raises(SettingError) as caught:
+            configure({}, {}, wrong)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["data", "access-log"])
+@pytest.mark.parametrize("value", ["\\0", "a\\0b", "\\ud800"])
+def test_what_no_path_can_be_is_refused(file, name, value):
+    file.write_text(f'{name}: "{value}"')
+    with pytest.raises(SettingError, match=f":1: {name}: ") as caught:
+        configure({}, {}, file)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_whose_name_is_too_long_is_refused():
+    with pytest.raises(SettingError, match=r"^--data: .* cannot be used"):
+        configure({"data": "x" * 5000}, {}, None)
+
+
+TOO_MUCH = {setting.name: ["36501d", "999999999d"] for setting in SETTINGS if setting.metavar == "TIME"} | {
+    "workers": ["65", "999999999", "9" * 30],
+    "max-uploads": ["1000001", "9" * 30],
+    "max-manifest-size": ["257M", "999999999999999T"],
+    "max-blob-size": ["8388608T", "999999999999999T"],
+    "max-header-size": ["1025M", "99999999T"],
+    "header-timeout": ["25d", "0.0001s"],
+    "stall-timeout": ["25d", "2073601", "0.0001s"],
+    "listen": ["h:65536", "h:00000000000099999999"],
+}
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+def test_a_value_that_nothing_could_hold_is_refused(file, name):
+    for text in TOO_MUCH[name]:
+        file.write_text(f"{name}: {text}")
+        variable = f"WHERRY_{name.upper().replace('-', '_')}"
+        for flags, environment, path in (({name: text}, {}, None), ({}, {variable: text}, None), ({}, {}, file)):
+            with pytest.raises(SettingError) as caught:
+                configure(flags, environment, path)
+            assert "\n" not in str(caught.value)
+
+
+async def test_what_is_just_not_refused_is_served_with(tmp_path):
+    most = {"stall-timeout": "24d", "header-timeout": "24d", "max-header-size": "1G"}
+    of = configure(most, {}, None)
+    limits = Limits(of["header-timeout"], of["max-header-size"], of["stall-timeout"])
+    async with running(data=tmp_path, limits=limits) as server:
+        assert (await ask(server, "GET", "/v2/")).status == 200
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def serve(config: str | None, print_config: bool, **options: str | bool | None) 
         report(error)
         return ExitCode.USAGE
     if print_config:
-        click.echo(configuration.printed(), nl=False)
+        click.echo(configuration.printed().encode(), nl=False)  # UTF-8 wherever it is printed: so it is read
         return ExitCode.OK
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     _allow_many_files()

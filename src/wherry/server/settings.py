@@ -14,13 +14,29 @@ from typing import Any
 
 from wherry.oci.errors import WherryError
 from wherry.server.policy import Durability, Sparse
+from wherry.server.setting_values import (
+    address,
+    address_or_none,
+    folder,
+    number,
+    one_of,
+    place,
+    seconds,
+    seconds_of_connection,
+    seconds_or_none,
+    size_or_none,
+    size_up_to,
+    some_seconds,
+    switch,
+)
 
 __all__ = ["SETTINGS", "Configuration", "Setting", "SettingError", "Source", "configure", "read_file"]
 
 _PREFIX = "WHERRY_"
 _CONFIG = "WHERRY_CONFIG"
-_LARGEST_PORT = 65535
 _MOST_WORKERS = 64
+_LARGEST_MANIFEST = 256 * 2**20  # bytes; it is a value in a database, and in memory
+_LARGEST_HEADER = 2**30
 
 
 class SettingError(WherryError):
@@ -65,7 +81,9 @@ class Configuration:
 
     def printed(self) -> str:
         """A configuration file with these values, that says where each comes from."""
-        return "".join(f"{name}: {_scalar(text)}  # {self.origins[name]}\n" for name, text in self.texts.items())
+        return "".join(
+            f"{name}: {_scalar(text)}  # {_line_of(self.origins[name])}\n" for name, text in self.texts.items()
+        )
 
 
 def configure(flags: Mapping[str, str | None], environment: Mapping[str, str], config: Path | None) -> Configuration:
@@ -83,7 +101,7 @@ def configure(flags: Mapping[str, str | None], environment: Mapping[str, str], c
         text, source, origin = setting.default, Source.DEFAULT, "default"
         if name in file:
             text, line = file[name]
-            source, origin = Source.FILE, f"{path}:{line}"
+            source, origin = Source.FILE, f"{_line_of(str(path))}:{line}"
         if setting.variable in environment:
             text, source, origin = environment[setting.variable], Source.ENVIRONMENT, setting.variable
         flag = flags.get(name)
@@ -114,23 +132,24 @@ def read_file(path: Path) -> dict[str, tuple[str, int]]:
     Raises:
         SettingError: it cannot be read, is no YAML, or has something in it that is no setting.
     """
+    shown = _line_of(str(path))
     import yaml  # noqa: PLC0415  # 23 ms, only for who has such a file
 
     try:
         document = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
-        raise SettingError(f"{path} cannot be read: {error.strerror}") from error
+        raise SettingError(f"{shown} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise SettingError(f"{path} is not UTF-8 text") from error
+        raise SettingError(f"{shown} is not UTF-8 text") from error
     except yaml.MarkedYAMLError as error:
         line = 0 if error.problem_mark is None else error.problem_mark.line + 1
-        raise SettingError(f"{path}:{line}: this is no YAML: {error.problem}") from error
+        raise SettingError(f"{shown}:{line}: this is no YAML: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise SettingError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    return {} if document is None else _read_document(path, document)
+        raise SettingError(f"{shown} is no YAML: {' '.join(str(error).split())}") from error
+    return {} if document is None else _read_document(shown, document)
 
 
-def _read_document(path: Path, document: Any) -> dict[str, tuple[str, int]]:
+def _read_document(path: str, document: Any) -> dict[str, tuple[str, int]]:
     """The settings of a file, from PyYAML's tree of nodes, which know their lines."""
     if document.id != "mapping":
         raise SettingError(f"{path}:{_line(document)}: settings are wanted here, for example `listen: 127.0.0.1:5000`")
@@ -157,151 +176,82 @@ def _what_is_known(name: str) -> str:
 
 
 def _scalar(text: str) -> str:
-    """As YAML has it: in quotes unless it is plain."""
-    return (
-        text if re.fullmatch(r"[A-Za-z0-9./_-][A-Za-z0-9./_:-]*(?<!:)", text) else "'" + text.replace("'", "''") + "'"
-    )
+    """As YAML has it: plain, or in quotes; in double ones what is no print can be escaped."""
+    if re.fullmatch(r"[A-Za-z0-9./_][A-Za-z0-9./_:-]*(?<!:)", text):
+        return text
+    if text.isprintable():
+        return "'" + text.replace("'", "''") + "'"
+    return '"' + _line_of(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
-def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not colon or not bare or (":" in bare and bare == host):
-        raise ValueError(f"{text!r} is not of the form HOST:PORT, for example 127.0.0.1:5000")
-    if not (port.isascii() and port.isdigit() and int(port[:9]) <= _LARGEST_PORT):
-        raise ValueError(f"{port!r} is not a port: a number from 0 to {_LARGEST_PORT}")
-    return bare, int(port)
-
-
-def _address_or_none(text: str) -> tuple[str, int] | None:
-    return None if text == "none" else _address(text)
-
-
-def _folder(text: str) -> Path:
-    if not text:  # a variable of a script that is not set, most likely; it would become the current folder
-        raise ValueError("it names no folder")
-    if Path(text).is_file():
-        raise ValueError(f"{text} is a file, and a folder is wanted")
-    return Path(text)
-
-
-def _switch(text: str) -> bool:
-    if text.lower() not in _SWITCH:
-        raise ValueError(f"{text!r} is neither true nor false")
-    return _SWITCH[text.lower()]
-
-
-_SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-
-
-def _choice(kind: type[Any]) -> Callable[[str], Any]:
-    def read(text: str) -> Any:
-        try:
-            return kind(text)
-        except ValueError:
-            known = ", ".join(repr(each.value) for each in kind)
-            raise ValueError(f"{text!r} is not one of {known}") from None
-
-    return read
-
-
-def _place(text: str) -> str:
-    if not text:
-        raise ValueError("it names no file; `off` writes no log")
-    return text
-
-
-def _number(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-            raise ValueError(f"{text!r} is not a number from {least} to {most}")
-        return int(text)
-
-    return read
-
-
-def _size(text: str) -> int:
-    found = re.fullmatch(r"([0-9]{1,15})([KMGT]?)(?:i?B)?", text)
-    if not found:
-        raise ValueError(f"{text!r} is not a size, for example 4M (K, M, G and T are powers of 1,024)")
-    return int(found[1]) << 10 * " KMGT".index(found[2] or " ")
-
-
-def _size_or_none(text: str) -> int | None:
-    return None if text == "none" else _size(text)
-
-
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)?", text)
-    if not found:
-        raise ValueError(f"{text!r} is not a time, for example 30s (ms, s, m, h and d are known)")
-    return float(found[1]) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2] or "s"]
-
-
-def _some_seconds(text: str) -> float:
-    seconds = _seconds(text)
-    if seconds <= 0:
-        raise ValueError(f"{text!r} is no time that anything could be done in")
-    return seconds
-
-
-def _seconds_or_none(text: str) -> float | None:
-    return None if text == "none" else _seconds(text)
+def _line_of(text: str) -> str:
+    """A text in one line, with what is no print as YAML escapes it."""
+    return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in text)
 
 
 SETTINGS = (
-    Setting("listen", "HOST:PORT", "127.0.0.1:5000", _address, "Where to listen; port 0 takes a free one."),
+    Setting("listen", "HOST:PORT", "127.0.0.1:5000", address, "Where to listen; port 0 takes a free one."),
     Setting(
         "metrics-listen",
         "HOST:PORT",
         "none",
-        _address_or_none,
+        address_or_none,
         "Where /metrics, /healthz and /readyz are, and then only there; none: at the same address as all else.",
     ),
-    Setting("data", "DIRECTORY", "registry", _folder, "The registry's folder, made if it is missing."),
-    Setting("ephemeral", "", "false", _switch, "Keep nothing: use a temporary folder, and remove it at the end."),
-    Setting("workers", "N", "1", _number(1, _MOST_WORKERS), "How many processes serve the folder."),
+    Setting("data", "DIRECTORY", "registry", folder, "The registry's folder, made if it is missing."),
+    Setting("ephemeral", "", "false", switch, "Keep nothing: use a temporary folder, and remove it at the end."),
+    Setting("workers", "N", "1", number(1, _MOST_WORKERS), "How many processes serve the folder."),
     Setting(
         "allow-sparse",
         "[none|index|all]",
         "none",
-        _choice(Sparse),
+        one_of(Sparse),
         "Take manifests while things that they name are missing: children of an index, or all.",
     ),
     Setting(
         "durability",
         "[full|relaxed]",
         "full",
-        _choice(Durability),
+        one_of(Durability),
         "What a 201 promises: that the content survives a power cut, or only the end of this process.",
     ),
-    Setting("access-log", "[off|stderr|FILE]", "off", _place, "Where to write a line of JSON for each request."),
-    Setting("max-manifest-size", "SIZE", "4M", _size, "The largest manifest that is taken; what is larger is 413."),
-    Setting("max-blob-size", "SIZE", "none", _size_or_none, "The largest blob that is taken; what is larger is 413."),
+    Setting("access-log", "[off|stderr|FILE]", "off", place, "Where to write a line of JSON for each request."),
+    Setting(
+        "max-manifest-size",
+        "SIZE",
+        "4M",
+        size_up_to(_LARGEST_MANIFEST),
+        "The largest manifest that is taken; what is larger is 413.",
+    ),
+    Setting("max-blob-size", "SIZE", "none", size_or_none, "The largest blob that is taken; what is larger is 413."),
     Setting(
         "max-uploads",
         "N",
         "1000",
-        _number(1, 1_000_000),
+        number(1, 1_000_000),
         "How many blobs may come in at once; more are 429, with Retry-After.",
     ),
-    Setting("idle-timeout", "TIME", "60s", _some_seconds, "How long a client may be silent in a body; then it is 408."),
+    Setting("idle-timeout", "TIME", "60s", some_seconds, "How long a client may be silent in a body; then it is 408."),
+    Setting("upload-timeout", "TIME", "6h", some_seconds, "How long the body of one request may take; then it is 408."),
+    Setting("header-timeout", "TIME", "30s", seconds_of_connection, "How long a request's head may take to come."),
     Setting(
-        "upload-timeout", "TIME", "6h", _some_seconds, "How long the body of one request may take; then it is 408."
+        "max-header-size",
+        "SIZE",
+        "408K",
+        size_up_to(_LARGEST_HEADER),
+        "How long a request's head may be, 8K or more; what is longer is 431.",
     ),
-    Setting("header-timeout", "TIME", "30s", _some_seconds, "How long a request's head may take to come."),
     Setting(
-        "max-header-size", "SIZE", "408K", _size, "How long a request's head may be, 8K or more; what is longer is 431."
+        "stall-timeout", "TIME", "5m", seconds_of_connection, "How long a client may take nothing of what it is sent."
     ),
-    Setting("stall-timeout", "TIME", "5m", _some_seconds, "How long a client may take nothing of what it is sent."),
-    Setting("drain-timeout", "TIME", "10s", _seconds, "How long requests may go on after SIGTERM."),
-    Setting("drain-delay", "TIME", "0s", _seconds, "How long /readyz says no before connections are refused."),
-    Setting("upload-lifetime", "TIME", "24h", _some_seconds, "How long an upload may lie untouched."),
-    Setting("gc-interval", "TIME", "60s", _some_seconds, "How long the garbage collector rests when nothing is due."),
-    Setting("gc-lease", "TIME", "24h", _seconds, "How long content stays that was pushed or confirmed, needed or not."),
-    Setting("gc-grace", "TIME", "1h", _seconds, "How long content stays that lost what needed it."),
+    Setting("drain-timeout", "TIME", "10s", seconds, "How long requests may go on after SIGTERM."),
+    Setting("drain-delay", "TIME", "0s", seconds, "How long /readyz says no before connections are refused."),
+    Setting("upload-lifetime", "TIME", "24h", some_seconds, "How long an upload may lie untouched."),
+    Setting("gc-interval", "TIME", "60s", some_seconds, "How long the garbage collector rests when nothing is due."),
+    Setting("gc-lease", "TIME", "24h", seconds, "How long content stays that was pushed or confirmed, needed or not."),
+    Setting("gc-grace", "TIME", "1h", seconds, "How long content stays that lost what needed it."),
     Setting(
-        "delete-untagged-after", "TIME", "none", _seconds_or_none, "How long a manifest stays that nothing leads to."
+        "delete-untagged-after", "TIME", "none", seconds_or_none, "How long a manifest stays that nothing leads to."
     ),
 )
 
