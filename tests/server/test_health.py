@@ -1,5 +1,6 @@
 """Trouble of the machine is told from bugs: 503 with a hint, a line in the log, and no traceback."""
 
+import asyncio
 import errno
 import os
 import sqlite3
@@ -77,13 +78,19 @@ async def test_pushes_to_folders_that_may_not_be_written_are_503_and_logged_once
     await push_blob(registry, "a", content)
 
 
-async def test_a_push_without_a_file_descriptor_is_503(registry: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_file_descriptor_pushes_and_pulls_are_503(
+    registry: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = await push_blob(registry, "a", b"kept")
+
     def none_left(*_: object, **__: object) -> int:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     with monkeypatch.context() as exhausted:
         exhausted.setattr("wherry.server.blobs.disk.os.open", none_left)
         await check_refused(registry, "POST", f"/v2/a/blobs/uploads/?digest={digest_of(b'x')}", b"x")
+        await check_refused(registry, "GET", f"/v2/a/blobs/{kept}")
+    assert (await ask(registry, "GET", f"/v2/a/blobs/{kept}")).body == b"kept"
     await push_blob(registry, "a", b"x")
 
 
@@ -125,3 +132,19 @@ def test_trouble_that_lasts_is_logged_once_a_minute(registry_folder: Path, caplo
 def registry_folder(tmp_path: Path) -> Path:
     (tmp_path / "registry.sqlite").touch()
     return tmp_path
+
+
+async def test_uploads_that_cannot_be_thrown_away_are_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("wherry.server.running._SWEEP", 0.01)
+    with powerless():
+        async with running(data=tmp_path) as registry, asyncio.timeout(10):
+            abandoned = registry.data / "uploads" / "8ddbdfbb-a8e4-4a3f-a4ea-1ee43a38d5f5"
+            abandoned.write_bytes(b"x")
+            with forbidden(abandoned.parent, mode=0o555):
+                os.utime(abandoned, (0, 0))
+                while "could not be thrown away" not in caplog.text:
+                    await ask(registry, "GET", "/healthz")
+            while abandoned.exists():
+                await ask(registry, "GET", "/healthz")

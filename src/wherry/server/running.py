@@ -7,12 +7,14 @@ async with running(data=None) as registry:
 import asyncio
 import logging
 import socket
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from wherry.oci.errors import WherryError
 from wherry.server.access_log import AccessLog, open_access_log
 from wherry.server.application import OPERATION, Application
 from wherry.server.folder import held_folder, thrown_away_folder
@@ -154,7 +156,10 @@ async def _tidied(registry: Registry, traffic: Traffic) -> AsyncIterator[None]:
 
     async def sweep() -> None:
         while True:
-            await registry.sessions.sweep(registry.policy.upload_lifetime)
+            try:
+                await registry.sessions.sweep(registry.policy.upload_lifetime)
+            except (OSError, sqlite3.Error, WherryError):
+                _log.exception("abandoned uploads could not be thrown away; it will be tried again")
             await asyncio.sleep(_SWEEP)
 
     works = (sweep(), registry.collector.run(registry.policy.collect_every), _counted(registry, traffic))

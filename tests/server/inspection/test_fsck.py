@@ -252,7 +252,7 @@ async def test_a_folder_with_a_name_that_is_none_of_ours_is_told_once(server):
         (server.data / "blobs" / "md5" / each / "x").write_bytes(b"x")
     (server.data / "blobs" / "lost+found").mkdir()
     [found] = await findings(server, orphan_age=-10)
-    assert (found.problem, found.what) == (Problem.STRAY, "blobs/md5: a folder under a name that no blob has")
+    assert (found.problem, found.what) == (Problem.STRAY, "blobs/md5: a folder where the registry puts nothing")
 
 
 async def test_an_emptied_database_is_damage_and_nothing_is_deleted(tmp_path, caplog):

@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
+from errno import EMFILE, ENFILE
 from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
@@ -29,6 +30,7 @@ from wherry.stores.regular import open_regular
 __all__ = ["FileBlobs"]
 
 _FOLDERS = 256  # of each algorithm, made all at once where they are flushed; one by one each costs two flushes more
+_NONE_LEFT = (EMFILE, ENFILE)
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux alone has it
 
 
@@ -84,7 +86,9 @@ class FileBlobs:
     async def at_hand(self, digest: Digest, size: int) -> bytes | None:
         try:
             descriptor = os.open(self._name(digest), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would wait
-        except OSError:
+        except OSError as error:
+            if error.errno in _NONE_LEFT:  # the HTTP server would find no more than we
+                raise
             return None
         content = bytearray(size + 1)  # one more than there should be, to see that the file is not longer
         try:

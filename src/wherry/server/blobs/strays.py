@@ -54,7 +54,7 @@ def _told(folder: Path, found: "os.DirEntry[str] | Stray") -> Iterator[Stray]:
     with suppress(FileNotFoundError):  # it was somebody's for a moment
         status = found.stat(follow_symlinks=False)
         what = "a folder" if found.is_dir(follow_symlinks=False) else f"{status.st_size} bytes"
-        yield Stray(os.path.relpath(found.path, folder), f"{what} under a name that no blob has", status.st_mtime)
+        yield Stray(os.path.relpath(found.path, folder), f"{what} where the registry puts nothing", status.st_mtime)
 
 
 def _is_first(name: str) -> bool:
