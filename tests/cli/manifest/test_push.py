@@ -87,9 +87,13 @@ async def test_a_full_disk_is_named_and_hinders_nothing_else(wherry, target, tmp
 
 
 async def test_dry_run_prints_the_list_and_sends_nothing(registry, wherry, target) -> None:
-    with recorded(registry.address) as (_, requests):
+    with recorded(registry.address) as (address, requests):
+        target = target.replace(registry.address, address)
+        images = [target.replace(*each) for each in (("multi", "amd64"), ("app:multi", "other:arm64"))]
+        assert (await wherry("manifest", "create", "--insecure", target, *images)).code == 0
+        requests.clear()
         done = await wherry("manifest", "push", "--dry-run", "--purge", "--tag", "latest", target)
-    assert requests == []
+        assert requests == []
     assert done.code == 0
     digest = (await wherry("manifest", "inspect", "--digest", target)).lines[0]
     assert [each["digest"] for each in json.loads(done.out)["manifests"]] == [str(AMD64.digest), str(ARM64.digest)]
@@ -98,7 +102,9 @@ async def test_dry_run_prints_the_list_and_sends_nothing(registry, wherry, targe
         f"would push {target} ({OCI_INDEX}, {digest})",
         f"would push {target.replace('multi', 'latest')} ({OCI_INDEX}, {digest})",
     ]
-    assert (await wherry("manifest", "inspect", "--insecure", "--remote", target)).code == 1
+    assert (
+        await wherry("manifest", "inspect", "--insecure", "--remote", f"{registry.address}/team/app:multi")
+    ).code == 1
     assert (await wherry("manifest", "inspect", "--local", target)).code == 0, "the draft stays"
 
 
