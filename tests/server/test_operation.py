@@ -161,6 +161,10 @@ async def test_the_access_log_has_no_secrets(tmp_path):
         ("/v2/a/tags/list", "last=a%26b&n=1", "/v2/a/tags/list?last=a%26b&n=1"),
         ("/v2/a/blobs/x", "X-Amz-Signature=abc", "/v2/a/blobs/x?X-Amz-Signature=…"),
         ("/v2/a/blobs/uploads/01234567-89ab", "", "/v2/a/blobs/uploads/01234567…"),
+        ("/v2/a/blobs/uploads/01234567-89ab/", "", "/v2/a/blobs/uploads/01234567…/"),
+        ("/v2/a/blobs/uploads/01234567-89ab//x/y", "", "/v2/a/blobs/uploads/01234567…//x/y"),
+        ("/v2/a/blobs/uploads//01234567-89ab", "", "/v2/a/blobs/uploads//01234567…"),
+        ("/v2/a/blobs/uploads/", "", "/v2/a/blobs/uploads/"),
         ("/" + "x" * 5000, "", "/" + "x" * 999),
     ],
 )

@@ -21,7 +21,7 @@ from wherry.server.traffic import Number, Traffic
 __all__ = ["AccessLog", "open_access_log", "shown_path"]
 
 _SHOWN = {"n", "last", "digest", "mount", "from", "tag", "artifactType", "digest-algorithm", "ns"}
-_UPLOAD = re.compile(r"(/blobs/uploads/[^/]{8})[^/]+$")
+_UPLOAD = re.compile(r"(/blobs/uploads/+[^/]{8})[^/]+")
 _OF_A_CLIENT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LONGEST_PATH, _LONGEST_AGENT = 1000, 200
 
