@@ -1,8 +1,9 @@
 """`wherry rm`."""
 
+import asyncio
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -19,6 +20,8 @@ from wherry.stores.protocol import Store
 from wherry.stores.remote import Client
 
 __all__ = ["NotConfirmed", "rm"]
+
+_LOOKING_UP = 0.25  # seconds
 
 
 class NotConfirmed(WherryError):
@@ -131,14 +134,14 @@ async def _remove_manifest(place: Location, known: set[Tag], store: Store, accou
     digest = place.digest
     assert digest is not None  # noqa: S101  # it was made with one
     tags = await tags_on(store, digest)
-    _confirm(place, tags, [tag for tag in tags if tag not in known], yes=yes)
+    await _confirm(place, tags, [tag for tag in tags if tag not in known], yes=yes)
     await store.delete(digest)
     for tag in tags:
         account.is_gone(place.at(tag))
     account.is_gone(place)
 
 
-def _confirm(place: Location, tags: Sequence[Tag], others: Sequence[Tag], *, yes: bool) -> None:
+async def _confirm(place: Location, tags: Sequence[Tag], others: Sequence[Tag], *, yes: bool) -> None:
     """Tell what goes along, and see that it is meant."""
     if tags:
         say(f"{place} has the tags {', '.join(tags)}")
@@ -149,5 +152,31 @@ def _confirm(place: Location, tags: Sequence[Tag], others: Sequence[Tag], *, yes
             f"{place}: {len(others)} other tag{'s' if len(others) > 1 else ''} would go along: {', '.join(others)}",
             hint="with -y they do; without --digest one tag goes alone",
         )
-    if not click.confirm("Delete it, with its tags?" if tags else "Delete it?", err=True):
+    if not await _agreed("Delete it, with its tags?" if tags else "Delete it?"):
         raise NotConfirmed(f"{place}: nothing was deleted")
+
+
+async def _agreed(question: str) -> bool:
+    """Ask as `click.confirm` does, but let the event loop go on meanwhile: it is what Ctrl-C is told to."""
+    while True:
+        click.echo(f"{question} [y/N]: ", nl=False, err=True)
+        answer = (await _typed()).strip().lower()
+        if answer in {"y", "yes", "n", "no", ""}:
+            return answer in {"y", "yes"}
+
+
+async def _typed() -> str:
+    """The next line of the terminal."""
+    loop, terminal, is_there = asyncio.get_running_loop(), sys.stdin.fileno(), asyncio.Event()
+    loop.add_reader(terminal, is_there.set)
+    try:
+        while not is_there.is_set():
+            # A signal that comes just before the loop falls asleep does not wake it: so it looks up now and then.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(is_there.wait(), _LOOKING_UP)
+    finally:
+        loop.remove_reader(terminal)
+    line = sys.stdin.readline()
+    if not line:
+        raise click.Abort  # Ctrl-D
+    return line
