@@ -1,14 +1,17 @@
+import asyncio
+import fcntl
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.content import an_image
-from wherry.oci.dockerdraft import DraftImage
+from wherry.oci.dockerdraft import DraftImage, file_name
 from wherry.oci.errors import StoreError
 from wherry.oci.reference import Reference
 from wherry.stores.drafts import Drafts, DraftUnknown
@@ -207,11 +210,134 @@ def test_drafts_are_listed_by_the_names_that_wherry_notes(drafts: Drafts) -> Non
     ]
 
 
-def test_the_name_of_a_draft_of_dockers_is_derived_where_its_images_tell(drafts: Drafts) -> None:
-    for folder, reference in (("h.io_a_b-1-2", "h.io/a/b:x"), ("h.io_c-1", "h.io/d:1")):
-        (drafts.folder / folder).mkdir(parents=True)
-        (drafts.folder / folder / "file").write_bytes(drafted(reference).encode())
-    assert [each.name for each in drafts.listed()] == ["h.io/a/b:1-2", None]
+def by_docker(drafts: Drafts, folder: str, *references: str) -> Path:
+    """A draft as docker makes it: files in a folder, and nothing else."""
+    made = drafts.folder / folder
+    made.mkdir(parents=True)
+    for reference in references:
+        (made / file_name(reference)).write_bytes(drafted(reference).encode())
+    return made
+
+
+@pytest.mark.parametrize(
+    ("folder", "reference", "name", "likely"),
+    [
+        ("h.io_c-1", "h.io/d:1", "h.io/c:1", None),
+        ("h.io-5000_c-v1.0_1", "h.io:5000/c:1", "h.io:5000/c:v1.0_1", None),
+        ("h.io_a_b-1", "h.io/a/b:x", None, "h.io/a/b:1"),  # or h.io/a_b:1
+        ("h.io_a-1-2", "h.io/a:x", None, "h.io/a:1-2"),  # or h.io/a-1:2
+        ("h.io_team-app_x-1", "h.io/team:amd64", None, "h.io/team:app_x-1"),  # it was h.io/team-app/x:1
+        ("docker.io_library_a-1", "docker.io/library/a:x", None, "docker.io/library/a:1"),
+        ("h.io_a_b-1", "other.io/a/b:x", None, None),
+        ("h.io_C-1", "h.io/d:1", None, None),
+    ],
+)
+def test_the_name_of_a_draft_of_dockers_is_told_where_it_can_be_no_other(
+    drafts: Drafts, folder: str, reference: str, name: str | None, likely: str | None
+) -> None:
+    by_docker(drafts, folder, reference)
+    assert [(each.name, each.likely) for each in drafts.listed()] == [(name, likely)]
+
+
+def test_a_folder_that_docker_made_anew_with_the_same_inode_is_taken_at_its_word(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:amd64"))
+    folder = drafts.folder / FOLDER
+    note = drafts.folder.parent / "wherry" / "names" / FOLDER
+    os.utime(note, ns=(0, folder.stat().st_mtime_ns - 1))  # all that is there is younger than the note
+    same = Reference.parse("h.example/team_app:multi")
+    assert len(drafts.images(same)) == 1
+    assert [(each.name, each.likely) for each in drafts.listed()] == [(None, "h.example/team/app:multi")]
+
+
+def test_what_docker_adds_or_annotates_leaves_the_name_known(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:1"), drafted("h.example/team/app:2"))
+    folder = drafts.folder / FOLDER
+    later = folder.stat().st_mtime_ns + 10**9
+    os.utime(folder / "h.example_team_app-1", ns=(later, later))
+    os.utime(folder, ns=(later, later))
+    assert [each.name for each in drafts.listed()] == [str(LIST)]
+    for each in (folder, *folder.iterdir()):
+        os.utime(each, ns=(later, later))
+    assert [each.name for each in drafts.listed()] == [None]
+
+
+def test_every_change_keeps_the_name_known(drafts: Drafts) -> None:
+    put(drafts, drafted("h.example/team/app:1"))
+    for content in (ARM64, AMD64):
+        put(drafts, drafted("h.example/team/app:1", content))
+        assert [each.name for each in drafts.listed()] == [str(LIST)]
+
+
+def test_a_draft_of_dockers_that_was_changed_here_is_told_apart_from_then_on(drafts: Drafts) -> None:
+    by_docker(drafts, FOLDER, "h.example/team/app:1")
+    same = Reference.parse("h.example/team_app:multi")
+    assert len(drafts.images(same)) == 1, "of what only docker has touched nobody can tell"
+    put(drafts, drafted("h.example/team/app:2"))
+    assert [each.name for each in drafts.listed()] == [str(LIST)]
+    with pytest.raises(StoreError, match=r"the draft of h\.example/team/app:multi stands where that of"):
+        drafts.images(same)
+
+
+def test_a_draft_that_cannot_be_noted_is_not_made(drafts: Drafts) -> None:
+    names = drafts.folder.parent / "wherry" / "names"
+    names.parent.mkdir(parents=True)
+    names.write_bytes(b"")
+    with pytest.raises(StoreError, match="names"):
+        put(drafts, drafted("h.example/team/app:1"))
+    assert files(drafts) == []
+    made = by_docker(drafts, FOLDER, "h.example/team/app:1")
+    before = {each.name: each.read_bytes() for each in made.iterdir()}
+    with pytest.raises(StoreError, match="names"):
+        put(drafts, drafted("h.example/team/app:2"))
+    assert {each.name: each.read_bytes() for each in made.iterdir()} == before
+    assert [each.name for each in drafts.folder.iterdir()] == [FOLDER]
+
+
+@pytest.fixture
+def short_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wherry.stores._draft_lock._MOMENT", 0.02)
+
+
+@contextmanager
+def locked(drafts: Drafts) -> Iterator[None]:
+    """Somebody else changes drafts."""
+    ours = drafts.folder.parent / "wherry"
+    ours.mkdir(parents=True, exist_ok=True)
+    with (ours / "drafts.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.mark.usefixtures("short_moment")
+async def test_who_waits_for_others_in_an_event_loop_can_be_cancelled(drafts: Drafts) -> None:
+    waiting = asyncio.Event()
+
+    async def change() -> None:
+        async with Drafts(drafts.folder.parent, waiting=waiting.set).change_in_turn(LIST) as draft:
+            draft.put(drafted("h.example/team/app:1"))
+
+    with locked(drafts):
+        task = asyncio.create_task(change())
+        await waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        task = asyncio.create_task(change())
+        waiting.clear()
+        await waiting.wait()
+        assert not drafts.exists(LIST)
+    await task
+    assert len(drafts.images(LIST)) == 1
+
+
+@pytest.mark.usefixtures("short_moment")
+def test_who_waits_for_others_is_told_once(drafts: Drafts) -> None:
+    told = []
+    with ExitStack() as other:
+        other.enter_context(locked(drafts))
+        put(Drafts(drafts.folder.parent, waiting=lambda: (told.append(1), other.close())), drafted("h.example/a:1"))
+    assert told == [1]
+    assert len(drafts.images(LIST)) == 1
 
 
 def test_a_listed_draft_can_be_removed_whatever_its_name(drafts: Drafts) -> None:

@@ -74,7 +74,7 @@ async def create(
     distinct = tuple(dict.fromkeys(sources))
     resolved = await each(lambda source: _resolve(source, repository(source), jobs), distinct, at_once=jobs)
     notes = tuple(note for _, (_, notes) in resolved for note in notes)
-    with drafts.change(name) as draft:
+    async with drafts.change_in_turn(name) as draft:
         if draft.exists and not amend:
             _refuse_moved(name, draft, [image for _, (images, _) in resolved for image in images])
             return Created((), notes)

@@ -6,16 +6,16 @@ and writes the same files, so that both programs can work on one list. What dock
 - a new list appears whole (a folder is filled aside, then renamed), and so does every file of a list that is there;
 - who changes drafts holds a lock, so that two processes never lose each other's images. Docker itself takes none;
 - several references can mean the same folder (`a/b:c` and `a_b:c`): which list a folder was made for is noted in a file
-  of ours, because docker's do not say it. A folder that docker made has no note, and is taken at its word;
+  of ours, because docker's do not say it. A folder that docker made has none until it is changed here, and is taken at
+  its word;
 - what an image came with, and from which index, is noted, too: docker's `annotate` drops it from the image's file.
 
 Everything of ours is in a folder of its own beside docker's. Nothing here blocks for long: files of a few KB.
 """
 
-import fcntl
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -23,8 +23,10 @@ from msgspec import Struct
 
 from wherry.oci.dockerdraft import DraftImage, file_name
 from wherry.oci.errors import ManifestUnknown, StoreError, WherryError
-from wherry.oci.reference import Reference, Tag
+from wherry.oci.reference import Reference
 from wherry.stores._draft_files import changed, images_in, read, remove, unusable
+from wherry.stores._draft_lock import held, held_in_turn
+from wherry.stores._draft_names import Names, certain_name, likely_name
 from wherry.stores._draft_notes import restored, write_notes
 
 __all__ = ["AmendRefused", "Draft", "DraftUnknown", "Drafts", "EmptyDraft", "Listed", "NoPlatform"]
@@ -53,11 +55,15 @@ class NoPlatform(WherryError):
 
 
 class Listed(Struct, frozen=True):
-    """A draft that is there: `name` is None where docker made it and nothing tells; `changed` is seconds since 1970."""
+    """A draft that is there: `name` is None where docker made it and nothing tells; `changed` is seconds since 1970.
+
+    `likely` is what it may be called then, if its images are of its repository.
+    """
 
     folder: Path
     name: str | None
     changed: float
+    likely: str | None = None
 
     def images(self) -> tuple[DraftImage, ...]:
         """Its images, in the order in which a push lists them; none if it is gone meanwhile.
@@ -119,11 +125,16 @@ class Draft:
 
 
 class Drafts:
-    """The drafts of one docker configuration folder. Neither it nor anything in it needs to exist."""
+    """The drafts of one docker configuration folder. Neither it nor anything in it needs to exist.
 
-    def __init__(self, configuration: Path) -> None:
+    `waiting` is called when another process changes drafts for longer than a moment, and this one has to wait.
+    """
+
+    def __init__(self, configuration: Path, *, waiting: Callable[[], None] = lambda: None) -> None:
         self.folder = configuration / "manifests"
         self._ours = configuration / "wherry"
+        self._names = Names(self._ours / "names")
+        self._waiting = waiting
 
     def images(self, name: Reference) -> tuple[DraftImage, ...]:
         """The images of a list, in the order in which a push lists them.
@@ -160,7 +171,7 @@ class Drafts:
 
     def exists(self, name: Reference) -> bool:
         """Whether there is such a draft, even an empty or damaged one."""
-        return self._place(name).is_dir() and self._noted(self._place(name)) in (None, str(name))
+        return self._place(name).is_dir() and self._names.owner(self._place(name)) in (None, str(name))
 
     @contextmanager
     def change(self, name: Reference) -> Iterator[Draft]:
@@ -169,16 +180,28 @@ class Drafts:
         Raises:
             StoreError: it cannot be read or written, or is damaged.
         """
-        with self._locked():
-            try:
-                draft = Draft(self.images(name), exists=True)
-            except DraftUnknown:
-                draft = Draft((), exists=False)
+        with self._locked(), self._changing(name) as draft:
             yield draft
-            try:
-                self._write(name, draft)
-            except OSError as error:
-                raise unusable(self._place(name), error) from error
+
+    @asynccontextmanager
+    async def change_in_turn(self, name: Reference) -> AsyncIterator[Draft]:
+        """As `change`; while it waits for others the event loop goes on, and whoever waits can be cancelled."""
+        async with held_in_turn(self._lock(), self._waiting):
+            self._clear_staged()
+            with self._changing(name) as draft:
+                yield draft
+
+    @contextmanager
+    def _changing(self, name: Reference) -> Iterator[Draft]:
+        try:
+            draft = Draft(self.images(name), exists=True)
+        except DraftUnknown:
+            draft = Draft((), exists=False)
+        yield draft
+        try:
+            self._write(name, draft)
+        except OSError as error:
+            raise unusable(self._place(name), error) from error
 
     def remove(self, name: Reference) -> None:
         """Remove a list, whatever is in it.
@@ -187,7 +210,7 @@ class Drafts:
             DraftUnknown: there is none.
             StoreError: it cannot be removed.
         """
-        if not os.path.lexists(self._place(name)) or self._noted(self._place(name)) not in (None, str(name)):
+        if not os.path.lexists(self._place(name)) or self._names.owner(self._place(name)) not in (None, str(name)):
             raise DraftUnknown(name)
         with self._locked():
             try:
@@ -232,7 +255,14 @@ class Drafts:
 
     def _listed(self, folder: Path) -> Listed | None:
         with suppress(FileNotFoundError):  # removed since the folders were listed
-            return Listed(folder, self._noted(folder) or _derived(folder), changed(folder))
+            time, owner = changed(folder), self._names.owner(folder)
+            if owner is not None:
+                return Listed(folder, owner, time)
+            with suppress(StoreError):  # one that is damaged tells nothing; who reads its images is told
+                images = images_in(folder)
+                name = certain_name(folder, images)
+                return Listed(folder, name, time, likely_name(folder, images) if name is None else None)
+            return Listed(folder, None, time)
         return None
 
     def _discard(self, folder: Path) -> None:
@@ -250,28 +280,40 @@ class Drafts:
             with suppress(OSError):
                 aside.rename(folder)
             raise _stays(folder, aside, error) from error
-        self._note(folder).unlink(missing_ok=True)
+        self._names.forget(folder)
         self._image_notes(folder).unlink(missing_ok=True)
 
     def _place(self, name: Reference) -> Path:
         return self.folder / file_name(name)
 
     def _write(self, name: Reference, draft: Draft) -> None:
-        folder = self._place(name)
-        target = folder if draft.exists else self._stage("new")
-        if not draft.exists:
-            target.mkdir()
+        """Everything that can find no room comes first, and beside the draft; then it is moved into its place."""
+        if draft.exists and not draft.put_names and not draft.dropped_names:
+            return
+        folder, aside = self._place(name), self._stage("new")
+        aside.mkdir()
+        target = folder if draft.exists else aside
+        try:
+            for file in sorted(draft.put_names):
+                (aside / file).write_bytes(draft.content(file))
+            self._names.write(name, target)
+            write_notes(self._image_notes(folder), target, draft.images)
+            if draft.exists:
+                self._move(draft, aside, folder)
+            else:
+                aside.rename(folder)
+        except OSError:
+            with suppress(OSError):  # what is told is why it could not be written
+                remove(aside)
+            raise
+
+    def _move(self, draft: Draft, aside: Path, folder: Path) -> None:
         for file in sorted(draft.put_names):
-            staged = self._stage("file")
-            staged.write_bytes(draft.content(file))
-            staged.rename(target / file)
-        if not draft.exists:
-            target.rename(folder)
-            self._ours.joinpath("names").mkdir(exist_ok=True)
-            self._note(folder).write_text(f"{folder.stat().st_ino} {name}\n")
-        write_notes(self._image_notes(folder), folder, draft.images)
+            (aside / file).rename(folder / file)
         for file in draft.dropped_names:
             (folder / file).unlink(missing_ok=True)
+        aside.rmdir()
+        self._names.confirm(folder)
 
     def _stage(self, purpose: str) -> Path:
         """A place that nothing has: on the same file system, so that a rename is enough."""
@@ -281,57 +323,34 @@ class Drafts:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the lock; what a process that died in it has left behind is cleared away."""
+        with held(self._lock(), self._waiting):
+            self._clear_staged()
+            yield
+
+    def _lock(self) -> Path:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._ours.mkdir(exist_ok=True)
-            lock = os.open(self._ours / "drafts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise unusable(self.folder, error) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._clear_staged()
-            yield
-        finally:
-            os.close(lock)
+        return self._ours / "drafts.lock"
 
     def _clear_staged(self) -> None:
         for left in self.folder.glob(f"{_STAGED}*"):
             with suppress(OSError):  # what cannot be removed is in nobody's way: `_stage` finds another place
                 remove(left)
 
-    def _note(self, folder: Path) -> Path:
-        return self._ours / "names" / folder.name
-
-    def _noted(self, folder: Path) -> str | None:
-        """The list that a folder was made for, if wherry made it; a folder made anew has another inode."""
-        with suppress(OSError, ValueError):
-            inode, _, owner = self._note(folder).read_text().strip().partition(" ")
-            if int(inode) == folder.stat().st_ino:
-                return owner
-        return None
-
     def _image_notes(self, folder: Path) -> Path:
         return self._ours / "images" / folder.name
 
     def _check_owner(self, name: Reference) -> None:
-        owner = self._noted(self._place(name))
+        owner = self._names.owner(self._place(name))
         if owner not in (None, str(name)):
             raise StoreError(
                 f"the draft of {owner} stands where that of {name} would: docker names the folders of both"
                 f" {file_name(name)}",
                 hint=f"wherry manifest push --purge {owner}, or wherry manifest rm {owner}, first",
             )
-
-
-def _derived(folder: Path) -> str | None:
-    """The name of a draft that docker made, where it holds an image of the same repository."""
-    with suppress(WherryError, FileNotFoundError):
-        for image in images_in(folder):
-            context = Reference.parse(image.reference).context
-            tag = folder.name.removeprefix(f"{file_name(context)}-")
-            if tag != folder.name:
-                return f"{context}:{Tag(tag)}"
-    return None
 
 
 def _stays(folder: Path, aside: Path, error: OSError) -> StoreError:

@@ -1,7 +1,11 @@
 """`ls`, `prune` and `rm`: drafts as such."""
 
+import asyncio
+import fcntl
 import json
 import os
+import signal
+import sys
 
 import pytest
 
@@ -133,3 +137,26 @@ async def test_damage_is_told_with_the_file_and_the_way_out(wherry, target, conf
         assert f"draft {file} is damaged: " in done.err
         assert "`wherry manifest rm` removes the whole draft" in done.err
     assert (await wherry("manifest", "rm", target)).code == 0
+
+
+async def test_create_that_waits_for_another_command_says_so_and_can_be_interrupted(
+    registry, pushed, configuration
+) -> None:
+    source = await pushed(AMD64, "team/app:amd64")
+    (configuration / "wherry").mkdir(parents=True)
+    program = [sys.executable, "-c", "from wherry.cli import main; main()", "manifest", "create", "--insecure"]
+    with (configuration / "wherry" / "drafts.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = await asyncio.create_subprocess_exec(
+            *program,
+            f"{registry.address}/team/app:multi",
+            source,
+            env=os.environ | {"DOCKER_CONFIG": str(configuration)},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        assert await process.stderr.readline() == b"wherry: another command is changing drafts: waiting for it\n"
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 130
+        await process.stderr.read()
+    assert not list((configuration / "manifests").iterdir())

@@ -10,15 +10,15 @@ from msgspec.structs import replace
 
 from wherry.cli.failures import say
 from wherry.cli.manifest.dockerlike import DockerCommand
+from wherry.cli.manifest.here import drafts_here
 from wherry.cli.manifest.references import parsed
 from wherry.cli.options import is_text
 from wherry.cli.platforms import read_platform
-from wherry.cli.session import docker_config
 from wherry.oci.dockerdraft import DraftImage
 from wherry.oci.goports import is_known_port
 from wherry.oci.platform import Platform
 from wherry.ops.drafts import annotate as annotate_image
-from wherry.stores.drafts import Drafts, DraftUnknown
+from wherry.stores.drafts import DraftUnknown
 
 __all__ = ["annotate"]
 
@@ -100,7 +100,7 @@ def annotate(
         return annotated.saying((before | added) or None)
 
     try:
-        changed = annotate_image(Drafts(docker_config()), name, image, change)
+        changed = annotate_image(drafts_here(), name, image, change)
     except DraftUnknown:
         raise DraftUnknown(names[1], f"manifest for image {names[1]} does not exist in {names[0]}") from None
     _warn(changed.platform)

@@ -6,13 +6,13 @@ import click
 
 from wherry.cli.failures import say
 from wherry.cli.manifest.dockerlike import DockerCommand
+from wherry.cli.manifest.here import drafts_here
 from wherry.cli.manifest.references import parsed
 from wherry.cli.options import insecure_option
-from wherry.cli.session import docker_config, open_client, run
+from wherry.cli.session import open_client, run
 from wherry.oci.reference import Reference
 from wherry.ops.drafts import Change, Created
 from wherry.ops.drafts import create as create_draft
-from wherry.stores.drafts import Drafts
 
 __all__ = ["create"]
 
@@ -47,9 +47,7 @@ def create(names: tuple[str, ...], *, amend: bool, append: bool, insecure: bool)
 
 async def _create(target: Reference, sources: list[Reference], *, amend: bool, append: bool, insecure: bool) -> Created:
     async with open_client(insecure=insecure, loopback="tls") as client:
-        return await create_draft(
-            Drafts(docker_config()), target, sources, client.repository, amend=amend, append=append
-        )
+        return await create_draft(drafts_here(), target, sources, client.repository, amend=amend, append=append)
 
 
 def _words(change: Change) -> str:

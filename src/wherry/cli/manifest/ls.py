@@ -21,8 +21,8 @@ __all__ = ["ls"]
 def ls(names: tuple[str, ...], *, as_json: bool) -> None:  # noqa: ARG001  # there are none; counting them is the command's
     """List the drafts on this machine: name, images, platforms, and when each was last changed.
 
-    Docker does not note the name of a draft, and its folders do not tell: for some drafts that docker made, the folder
-    is printed in parentheses.
+    Docker does not note the name of a draft, and its folders do not tell for sure: of a draft that only docker has
+    touched, the name that it may have is printed in parentheses, or its folder if not even that is known.
     """
     listed = [_Row(each) for each in Drafts(docker_config()).listed()]
     if as_json:
@@ -39,6 +39,7 @@ class _Row:
     def __init__(self, listed: Listed) -> None:
         self.folder = listed.folder
         self.name = listed.name
+        self.likely = listed.likely
         self.changed = datetime.fromtimestamp(listed.changed, UTC).isoformat(timespec="seconds")
         self.problem: str | None = None
         self.platforms: list[str] = []
@@ -52,13 +53,14 @@ class _Row:
             self.platforms = list(dict.fromkeys(str(each.platform) for each in images if each.platform.known))
 
     def cells(self) -> tuple[str, ...]:
-        name = self.name or f"({self.folder.name})"
+        name = self.name or f"({self.likely or self.folder.name})"
         told = ", ".join(self.platforms) if self.problem is None else "damaged"
         return (printable(name), str(self.images), self.changed, printable(told))
 
     def document(self) -> dict[str, object]:
         document: dict[str, object] = {
             "name": self.name,
+            "likely": self.likely,
             "folder": str(self.folder),
             "changed": self.changed,
             "images": self.images,

@@ -6,9 +6,9 @@ import time
 import click
 
 from wherry.cli.manifest.dockerlike import DockerCommand
-from wherry.cli.session import docker_config
+from wherry.cli.manifest.here import drafts_here
 from wherry.oci.errors import StoreError
-from wherry.stores.drafts import Drafts, Listed
+from wherry.stores.drafts import Listed
 
 __all__ = ["prune"]
 
@@ -27,7 +27,7 @@ def prune(names: tuple[str, ...], *, everything: bool, older_than: float | None,
 
     Nothing in any registry is touched.
     """
-    drafts = Drafts(docker_config())
+    drafts = drafts_here()
     oldest = None if older_than is None else time.time() - older_than * DAY
     for listed in drafts.listed():
         if everything or _is_useless(listed) or (oldest is not None and listed.changed < oldest):

@@ -7,16 +7,16 @@ import click
 
 from wherry.cli.failures import ExitCode, Manner, report, say
 from wherry.cli.manifest.dockerlike import DockerCommand
+from wherry.cli.manifest.here import drafts_here
 from wherry.cli.manifest.references import parsed
 from wherry.cli.manifest.results import ResultFile, opened
 from wherry.cli.options import insecure_option
-from wherry.cli.session import docker_config, open_client, run
+from wherry.cli.session import open_client, run
 from wherry.oci.document import encode
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Reference, Tag
 from wherry.ops.draft_push import Plan, plan
 from wherry.ops.draft_push import push as push_draft
-from wherry.stores.drafts import Drafts
 
 __all__ = ["push"]
 
@@ -56,7 +56,7 @@ def push(
     platform is listed once.
     """
     name = parsed(names[0])
-    drafts = Drafts(docker_config())
+    drafts = drafts_here()
     planned = plan(drafts, name, tuple(Tag(tag) for tag in tags))
     if dry_run:
         _print_plan(planned)

@@ -4,8 +4,8 @@ import click
 
 from wherry.cli.failures import ExitCode, Manner
 from wherry.cli.manifest.dockerlike import DockerCommand, tell
+from wherry.cli.manifest.here import drafts_here
 from wherry.cli.manifest.references import parsed
-from wherry.cli.session import docker_config
 from wherry.oci.errors import WherryError
 from wherry.ops.drafts import take_out
 from wherry.stores.drafts import Drafts, DraftUnknown
@@ -31,7 +31,7 @@ def rm(ctx: click.Context, names: tuple[str, ...], *, images: tuple[str, ...]) -
     With --image, which may be repeated: take images out of one draft. An index that was named when the draft was made
     goes with all its images.
     """
-    drafts = Drafts(docker_config())
+    drafts = drafts_here()
     if images:
         _take_out(drafts, names, images)
         return ExitCode.OK
