@@ -9,7 +9,8 @@ import pytest
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.diagnosis import as_error, diagnose, digest_differs, missing, too_large
 from wherry.oci.digest import Digest
-from wherry.oci.manifest import LARGEST_MANIFEST
+from wherry.oci.errors import ManifestInvalid
+from wherry.oci.manifest import LARGEST_MANIFEST, Manifest
 from wherry.oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, DOCKER_SCHEMA1_SIGNED, OCI_INDEX, OCI_MANIFEST
 
 SCHEMA1 = (Path(__file__).parent.parent / "data" / "schema1" / "registry-1.prettyjws.json").read_bytes()
@@ -135,7 +136,8 @@ class TestTheStory:
         (b'{"schemaVersion": 2', "truncated-json"),
         (pretty(image()) + b"}", "not-json"),
         (b"schemaVersion: 2", "not-json"),
-        (b'{"a": "\\ud800"}', "not-json"),
+        (b'{"a": "\\ud800"}', "unreadable-json"),
+        (b'{"a": "\\ud8', "truncated-json"),
         (b"{schemaVersion:2,mediaType:x}", "quotes-changed"),
         (b'{\\"schemaVersion\\": 2}', "quotes-changed"),
         (b"{'schemaVersion': 2}", "quotes-changed"),
@@ -154,6 +156,37 @@ def test_what_people_send_instead_of_a_manifest(body, cause):
     assert found.cause == cause
     assert found.problem
     assert found.cure
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("1e400", "a number is out of range"),
+        ("-1e400", "a number is out of range"),
+        ("9" * 100_000, "a number is out of range"),
+        ('"\\ud800"', "a lone surrogate escape"),
+        ('"\\udc00 and more behind it"', "a lone surrogate escape"),
+        ('"\\ud800 and more behind it"', "a lone surrogate escape"),
+        ('"\\ud800\\ud800"', "a lone surrogate escape"),
+    ],
+    ids=["large", "small", "long", "high", "low", "high-first", "twice"],
+)
+def test_json_that_not_everybody_can_read_is_told_as_such(value, says):
+    body = pretty(image()).replace(b"{", b'{"unknown": ' + value.encode() + b",", 1)
+    found = diagnose(body, DOCKER_MANIFEST)
+    assert (found.cause, says in found.problem, "not JSON" in found.problem) == ("unreadable-json", True, False)
+    with pytest.raises(ManifestInvalid, match=says):
+        Manifest(body, DOCKER_MANIFEST).view  # noqa: B018  # a property that raises
+
+
+def test_half_of_a_pair_in_front_of_its_other_half_is_a_text():
+    assert diagnose(pretty(image(annotations={"k": "\U0001f6a2"})), DOCKER_MANIFEST) is None
+
+
+@pytest.mark.parametrize("version", ["2.0", "2e0", "20e-1", '"2"', "[2]"])
+def test_a_version_that_is_no_integer_is_refused(version):
+    body = json.dumps(image() | {"schemaVersion": "VERSION"}).replace('"VERSION"', version).encode()
+    assert diagnose(body, DOCKER_MANIFEST).cause == "schema-version"
 
 
 @pytest.mark.parametrize(

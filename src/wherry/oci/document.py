@@ -3,6 +3,7 @@
 `dict[str, Any]` stops in the modules that import this one.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import msgspec
 
 from wherry.oci.errors import InvalidDescriptor
 
-__all__ = ["NotJSON", "decode", "encode", "integer_at", "list_at", "object_at", "text_at", "texts_at"]
+__all__ = ["NotJSON", "UnreadableJSON", "decode", "encode", "integer_at", "list_at", "object_at", "text_at", "texts_at"]
 
 _decoder = msgspec.json.Decoder()
 
@@ -19,18 +20,44 @@ class NotJSON(ValueError):
     """The bytes are not a JSON document; the message says what the parser met, and where."""
 
 
+class UnreadableJSON(NotJSON):
+    """They are one, with something in it that JSON allows and its readers do not agree on (RFC 7493, 2.1 and 2.2)."""
+
+
+_OUT_OF_RANGE = "a number is out of range: JSON's readers do not agree on it (RFC 7493, 2.2)"
+_NO_TEXT = "a lone surrogate escape (\\ud800 to \\udfff, without its other half) is no text (RFC 7493, 2.1)"
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+
 def decode(content: bytes) -> Any:
     """Decode a JSON document of any shape.
 
     Raises:
         NotJSON: it is none, or it is nested too deeply to be one that means well.
+        UnreadableJSON: a number in it is out of range, or a text is none.
     """
     try:
         return _decoder.decode(content)
+    except msgspec.ValidationError:  # of a document of any shape, only numbers can be wrong
+        raise UnreadableJSON(_OUT_OF_RANGE) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if _has_lone_surrogate(content, str(error)):
+            raise UnreadableJSON(_NO_TEXT) from None
         raise NotJSON(str(error)) from None
     except RecursionError:
         raise NotJSON("JSON is nested too deeply") from None
+
+
+def _has_lone_surrogate(content: bytes, parser_says: str) -> bool:
+    """Half of a pair near the end makes the parser believe that the document is cut off there."""
+    if "truncated" not in parser_says:
+        return "surrogate" in parser_says
+    without, found = _SURROGATE.subn(b"", content)
+    try:
+        _decoder.decode(without)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return found > 0
 
 
 def encode(document: object) -> bytes:

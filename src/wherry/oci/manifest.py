@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.document import NotJSON, decode, list_at, object_at, text_at, texts_at
+from wherry.oci.document import NotJSON, UnreadableJSON, decode, list_at, object_at, text_at, texts_at
 from wherry.oci.errors import InvalidDescriptor, InvalidDigest, ManifestInvalid
 from wherry.oci.mediatype import (
     DOCKER_MANIFEST,
@@ -97,6 +97,8 @@ class Manifest:
         if self._document is None:
             try:
                 document = decode(self.content)
+            except UnreadableJSON as error:
+                raise ManifestInvalid(f"manifest {self.digest} cannot be read: {error}") from None
             except NotJSON as error:
                 raise ManifestInvalid(f"manifest {self.digest} is not JSON: {error}") from None
             if not isinstance(document, dict):

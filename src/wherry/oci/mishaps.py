@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from wherry.oci.document import NotJSON, decode
+from wherry.oci.document import NotJSON, UnreadableJSON, decode
 
 __all__ = ["Diagnosis", "mishap_of"]
 
@@ -27,6 +27,7 @@ class Diagnosis(Struct, frozen=True):
 
 
 _SEND_FILE = "save the manifest in a file and send exactly its bytes: curl --data-binary @manifest.json"
+_WRITE_ANEW = "mend the program that made this manifest: write the number or the text so that every reader takes it"
 _VARIABLE = re.compile(rb"""['"]?\$(?:\{?[A-Za-z_][A-Za-z0-9_]*\}?|\(.*\))['"]?""", re.DOTALL)
 _AT_FILE = re.compile(rb"""['"]?@[^\s'"{}]+['"]?""")
 _LONGEST_SHOWN = 40
@@ -43,6 +44,8 @@ def _mishaps(body: bytes, text: bytes) -> Iterator[Diagnosis]:
             yield found
     try:
         document = decode(body)
+    except UnreadableJSON as error:
+        yield Diagnosis("unreadable-json", f"the body cannot be read: {error}", _WRITE_ANEW)
     except NotJSON as error:
         yield _not_json(text, str(error))
     else:
@@ -171,25 +174,13 @@ _BY_BYTES: tuple[Callable[[bytes], Diagnosis | None], ...] = (
 
 
 def _not_json(text: bytes, parser_says: str) -> Diagnosis:
-    if "truncated" in parser_says and not _is_whole(text) and text.startswith((b"{", b"[", b'"')):
+    if "truncated" in parser_says and text.startswith((b"{", b"[", b'"')):
         return Diagnosis(
             "truncated-json",
             f"the JSON ends in the middle, after {len(text)} bytes",
             "fetch the manifest again, compare its length with the Content-Length of the answer, and " + _SEND_FILE,
         )
     return Diagnosis("not-json", f"the body is not JSON: {parser_says}", _SEND_FILE)
-
-
-def _is_whole(text: bytes) -> bool:
-    """Whether only half of a surrogate pair made the parser believe that something is cut off."""
-    try:
-        decode(_SURROGATE.sub(b"", text))
-    except NotJSON:
-        return False
-    return True
-
-
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 def _not_an_object(document: Any) -> Diagnosis:
