@@ -46,7 +46,10 @@ def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     [
         ({"auth": _auth("me:secret")}, Credential("me", "secret")),
         ({"auth": _auth("me:sec:ret")}, Credential("me", "sec:ret")),
-        ({"auth": _auth("me:secret") + "\n"}, None),
+        ({"auth": _auth("me:secret") + "\n"}, Credential("me", "secret")),
+        ({"auth": _auth("me:secret")[:5] + "\r\n" + _auth("me:secret")[5:]}, Credential("me", "secret")),
+        ({"auth": _auth("me:secret") + " "}, None),
+        ({"auth": "\t" + _auth("me:secret")}, None),
         ({"username": "me", "password": "secret"}, Credential("me", "secret")),
         ({"auth": _auth("me:"), "identitytoken": "t"}, Credential("me", identity_token="t")),
         ({"auth": _auth("<token>:t")}, Credential(identity_token="t")),

@@ -86,6 +86,19 @@ def test_first_folder_that_has_some_counts(write):
         ({"hosts.toml": 'host = "x"'}, "host is no table"),
         ({"hosts.toml": '[host."https://m"]\nskip_verify = "no"'}, "skip_verify must be true or false"),
         ({"hosts.toml": '[host."https://m"]\ncapabilities = 1'}, "capabilities must be a list of strings"),
+        ({"hosts.toml": '[header]\nX = ["a", "b\\r\\nEvil: 1"]'}, r"hosts\.toml: header: the value of X is none"),
+        (
+            {"hosts.toml": '[host."https://m".header]\nX = "a\\u0000"'},
+            "header: the value of X is none of an HTTP header",
+        ),
+        (
+            {"hosts.toml": '[host."https://m".header]\nX = "\\u007f"'},
+            "header: the value of X is none of an HTTP header",
+        ),
+        ({"hosts.toml": '[header]\n"a b" = "x"'}, "header: 'a b' is no name of an HTTP header"),
+        ({"hosts.toml": '[header]\n"" = "x"'}, "header: '' is no name of an HTTP header"),
+        ({"hosts.toml": '[header]\n"X\\r\\nY" = "x"'}, "is no name of an HTTP header"),
+        ({"hosts.toml": '[header]\n"Grün" = "x"'}, "is no name of an HTTP header"),
         ({"hosts.toml": '[host."https://m"]\nclient = [1]'}, "client must be a file, or a list"),
     ],
 )

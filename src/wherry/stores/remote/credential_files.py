@@ -232,7 +232,8 @@ def _credential(entry: Mapping[str, Any]) -> Credential | None:
     username, password = text_at(entry, "username") or "", text_at(entry, "password") or ""
     if auth := text_at(entry, "auth"):
         try:
-            pair = base64.b64decode(auth, validate=True).decode()
+            # Go's decoder, which docker has, passes over line breaks: `base64` writes them.
+            pair = base64.b64decode(auth.replace("\r", "").replace("\n", ""), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             raise ValueError("auth is not base64 of user:password") from None
         username, colon, password = pair.rstrip("\0").partition(":")

@@ -8,6 +8,7 @@ folder, and `host_port_` for `host:port`.
 Spec: docs.docker.com, "Verify repository client with certificates"; containers-certs.d(5); containerd, docs/hosts.md.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -23,6 +24,9 @@ from wherry.stores.remote.reach import api_host, authority
 from wherry.stores.remote.trust import SYSTEM, Trust, read_authorities, read_identity
 
 __all__ = ["folder_route", "folder_trust"]
+
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 
 
 def folder_trust(folders: Sequence[Path], host: str) -> Trust:
@@ -121,12 +125,26 @@ def _reach(table: Table, trust: Trust) -> dict[str, Any]:
     folder = table.file.parent
     files = [folder / each for each in table.texts("ca") or ()]
     told = read_authorities(files) | _identity(table, folder)
-    headers = table.table("header")
     return {
         "insecure": table.flag("skip_verify"),
         "trust": told | trust,
-        "headers": tuple((name, each) for name in headers.fields for each in headers.texts(name) or ()),
+        "headers": _headers(table.table("header")),
     }
+
+
+def _headers(table: Table) -> tuple[tuple[str, str], ...]:
+    """Header fields, of which HTTP could send each (RFC 9110, 5.1 and 5.5). A value may be a secret: no message has it."""
+    found = []
+    for name in table.fields:
+        if not _FIELD_NAME.fullmatch(name):
+            raise table.error(f"{name!r} is no name of an HTTP header")
+        for value in table.texts(name) or ():
+            if not _FIELD_VALUE.fullmatch(value):
+                raise table.error(
+                    f"the value of {name} is none of an HTTP header: it has a line break or the like in it"
+                )
+            found.append((name, value))
+    return tuple(found)
 
 
 def _identity(table: Table, folder: Path) -> Trust:
