@@ -293,6 +293,15 @@ def test_a_draft_that_cannot_be_noted_is_not_made(drafts: Drafts) -> None:
     assert [each.name for each in drafts.folder.iterdir()] == [FOLDER]
 
 
+def test_nothing_is_noted_of_a_draft_that_was_not_made(drafts: Drafts) -> None:
+    images = drafts.folder.parent / "wherry" / "images"
+    images.parent.mkdir(parents=True)
+    images.write_bytes(b"")
+    with pytest.raises(StoreError, match="images"):
+        put(drafts, drafted("h.example/team/app:1"))
+    assert (files(drafts), list((images.parent / "names").iterdir())) == ([], [])
+
+
 @pytest.fixture
 def short_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wherry.stores._draft_lock._MOMENT", 0.02)

@@ -280,8 +280,7 @@ class Drafts:
             with suppress(OSError):
                 aside.rename(folder)
             raise _stays(folder, aside, error) from error
-        self._names.forget(folder)
-        self._image_notes(folder).unlink(missing_ok=True)
+        self._forget(folder)
 
     def _place(self, name: Reference) -> Path:
         return self.folder / file_name(name)
@@ -305,6 +304,8 @@ class Drafts:
         except OSError:
             with suppress(OSError):  # what is told is why it could not be written
                 remove(aside)
+                if not draft.exists:
+                    self._forget(folder)
             raise
 
     def _move(self, draft: Draft, aside: Path, folder: Path) -> None:
@@ -339,6 +340,10 @@ class Drafts:
         for left in self.folder.glob(f"{_STAGED}*"):
             with suppress(OSError):  # what cannot be removed is in nobody's way: `_stage` finds another place
                 remove(left)
+
+    def _forget(self, folder: Path) -> None:
+        self._names.forget(folder)
+        self._image_notes(folder).unlink(missing_ok=True)
 
     def _image_notes(self, folder: Path) -> Path:
         return self._ours / "images" / folder.name
