@@ -259,20 +259,27 @@ async def test_an_emptied_database_is_damage_and_nothing_is_deleted(tmp_path, ca
     async with running(data=tmp_path) as server:
         await push_image(server, "a", "t", b"layer")
         assert caplog.records == []
+        for content in (b"{}", b"layer"):
+            os.utime(file_of(server, content), (0, time.time() - 7200))
     for each in tmp_path.glob("registry.sqlite*"):
         each.unlink()
     async with running(data=tmp_path) as server:
         assert [each.levelname for each in caplog.records] == ["WARNING"]
         assert "knows of no repository" in caplog.text
-        [found] = await findings(server)
-        assert (found.problem, found.problem.damage) == (Problem.DATABASE, True)
-        found = await findings(server, repair=True, orphan_age=-10)
+        found = await findings(server)
+        assert [each.problem.damage for each in found] == [True, False, False]
+        found = await findings(server, repair=True)
         assert [(each.problem, each.repaired) for each in found] == [
             (Problem.DATABASE, False),
             (Problem.ORPHAN, False),
             (Problem.ORPHAN, False),
         ]
         assert file_of(server, b"layer").exists()
+
+
+async def test_what_a_crash_in_the_first_push_has_left_is_an_orphan(server):
+    await server.registry.blobs.keep(Digest.of(b"layer"), b"layer")
+    assert [each.problem for each in await findings(server, repair=True, orphan_age=-10)] == [Problem.ORPHAN]
 
 
 async def test_a_registry_from_which_all_was_deleted_is_not_emptied(server):

@@ -18,9 +18,7 @@ from wherry.server.inspection.protocol import BlobRow, Finding, Inspection, Prob
 __all__ = ["inspect", "is_emptied"]
 
 _PAGE = 500
-_EMPTIED = (
-    "it knows of no repository, and blobs are kept: put back a copy of registry.sqlite; until then no orphan is deleted"
-)
+_EMPTIED = "it knows of no repository, and blobs are kept that are older: put back a copy of registry.sqlite; until then no orphan is deleted"
 _OURS = (EMFILE, ENFILE, ENOMEM)  # trouble of this process, and no blob's
 
 
@@ -63,11 +61,18 @@ async def inspect(
 
 
 async def is_emptied(inspection: Inspection, blobs: Blobs) -> bool:
-    """Whether blobs are kept, and the database knows of nothing at all: then it is not the one that was here."""
-    if not await inspection.is_empty():
+    """Whether the database knows of nothing at all, and blobs are older than it: then it is not the one that was here.
+
+    A crash in the very first push may leave a blob, too; but that is younger.
+    """
+    since = await inspection.empty_since()
+    if since is None:
         return False
     async with aclosing(blobs.listed()) as listed:
-        return await anext(listed, None) is not None
+        async for _, arrived in listed:
+            if arrived.touched < since:
+                return True
+    return False
 
 
 async def _bad_blobs(inspection: Inspection, blobs: Blobs, *, deep: bool, repair: bool) -> AsyncIterator[Finding]:

@@ -76,8 +76,8 @@ class Inspection(Protocol):
     async def trouble(self) -> Sequence[str]:
         """What the database says of itself, if it is not well."""
 
-    async def is_empty(self) -> bool:
-        """Whether the database has never had a repository: those of which everything was deleted stay."""
+    async def empty_since(self) -> float | None:
+        """When the database was made, in seconds since the epoch, if it has never had a repository; 0 if that is not known."""
 
     async def blobs(self, after: Digest | None, limit: int) -> Sequence[BlobRow]:
         """Blobs behind `after`, without those that are being deleted."""

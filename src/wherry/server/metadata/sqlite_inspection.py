@@ -110,8 +110,12 @@ class SQLiteInspection:
             for table, _, parent, _ in reader.execute("PRAGMA foreign_key_check")
         ]
 
-    async def is_empty(self) -> bool:
-        return _ANY_REPOSITORY.one(self._database.reader) is None
+    async def empty_since(self) -> float | None:
+        reader = self._database.reader
+        if _ANY_REPOSITORY.one(reader) is not None:  # those of which everything was deleted stay
+            return None
+        (made,) = reader.execute("PRAGMA user_version").fetchone()
+        return float(made)
 
     async def blobs(self, after: Digest | None, limit: int) -> Sequence[BlobRow]:
         start = b"" if after is None else packed(after)

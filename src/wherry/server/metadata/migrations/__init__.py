@@ -1,5 +1,6 @@
 """How the schema came to be, step by step, for Alembic; run when a registry opens its database."""
 
+import time
 from pathlib import Path
 from threading import Lock
 
@@ -19,6 +20,7 @@ __all__ = ["check_tables", "check_version", "migrate"]
 HEAD = "head"
 """The newest step, in Alembic's words."""
 
+_LATEST = 2**31 - 1  # seconds since the epoch that this number of SQLite's can hold
 _one_at_a_time = Lock()  # Alembic keeps the migration that runs in a global
 
 
@@ -33,9 +35,12 @@ def migrate(engine: Engine) -> None:
         with _one_at_a_time, engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             _check(connection)
+            is_new = not _tables(connection)
             configuration = _configuration()
             configuration.attributes["connection"] = connection
             command.upgrade(configuration, HEAD)
+            if is_new:  # what is older than the database was known to another
+                connection.exec_driver_sql(f"PRAGMA user_version={min(int(time.time()), _LATEST)}")
             connection.commit()
     except CommandError as error:
         raise StoreError(f"{place} was made by a newer wherry ({error})", hint="upgrade wherry") from error
