@@ -55,6 +55,10 @@ async def test_a_second_writer_waits_and_then_is_out_of_order(registry):
         asyncio.create_task(ask(registry, "PATCH", location, CONTENT, headers))
         for headers in ([("Content-Range", "0-2999999")], [])
     ]
+    session = await registry.registry.sessions.find("a", location.rpartition("/")[2])
+    async with asyncio.timeout(20):
+        while session.wanted < 3:
+            await offset_of(registry, location)
     writer.write(CONTENT[2_000_000:])
     first = parse(await reader.read())
     writer.close()
