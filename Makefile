@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 SOURCES := src tests demo bench
 # `make soak` takes SOAK="--seconds 3600" for the clients, and runs the long tests after them
 SOAK ?= --seconds 60
-# pytest's own options, for example: make test PYTEST="-x tests/oci"
-PYTEST ?= -n auto
+# pytest's own options, for example: make test PYTEST="-x tests/oci". Two workers more than processors: tests wait for the disk, and
+# for other programs
+PYTEST ?= -n $(shell expr 2 + $$(getconf _NPROCESSORS_ONLN))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test soak check format coverage bench clean

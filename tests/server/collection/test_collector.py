@@ -1,5 +1,6 @@
 """What goes, what stays, and when."""
 
+import asyncio
 import os
 
 import pytest
@@ -233,13 +234,13 @@ class TestUntagged:
             _, digest = await push_image(server, "a", "t", b"layer")
             await ask(server, "DELETE", "/v2/a/manifests/t")
         async with running(data=data, clock=clock, policy=Policy(delete_untagged_after=7 * DAY)) as server:
-            assert await server.registry.collector.reviews.ask_for_untagged() in (
-                0,
-                1,
-            )  # the server asks by itself, too
+            asked = await server.registry.collector.reviews.ask_for_untagged()
+            assert asked in {0, 1}  # the server asks by itself, too
+            assert await has(server, "a", digest)
             clock.later(8 * DAY)
-            assert (await collect(server)).manifests == 1
-            assert not await has(server, "a", digest)
+            async with asyncio.timeout(20):
+                while await has(server, "a", digest):
+                    await collect(server)  # as the server does, which may be quicker
 
 
 async def test_what_is_foreseen_is_what_goes(server, clock):
