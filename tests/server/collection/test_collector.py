@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -236,11 +238,17 @@ class TestUntagged:
         async with running(data=data, clock=clock, policy=Policy(delete_untagged_after=7 * DAY)) as server:
             asked = await server.registry.collector.reviews.ask_for_untagged()
             assert asked in {0, 1}  # the server asks by itself, too
-            assert await has(server, "a", digest)
-            clock.later(8 * DAY)
-            async with asyncio.timeout(20):
-                while await has(server, "a", digest):
-                    await collect(server)  # as the server does, which may be quicker
+            with closing(sqlite3.connect(data / "registry.sqlite")) as database:  # who asks the server renews a lease
+
+                def count() -> int:
+                    return database.execute("SELECT count(*) FROM manifests").fetchone()[0]
+
+                assert count() == 1
+                clock.later(8 * DAY)
+                async with asyncio.timeout(20):
+                    while count():
+                        await collect(server)  # as the server does, which may be quicker
+            assert not await has(server, "a", digest)
 
 
 async def test_what_is_foreseen_is_what_goes(server, clock):
