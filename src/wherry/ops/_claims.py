@@ -22,7 +22,7 @@ __all__ = ["Entry", "Looked", "compare", "has_file_systems", "understood"]
 _ANEW = "make this manifest anew, and what names it: a manifest cannot be changed without another digest"
 _INDEX_ANEW = "make the index anew from what is there: `wherry index create`"
 _SERVED = "push it again under its own media type: the registry keeps the one that it is pushed under"
-_RIGHT_PLATFORM = "correct the entry (`wherry index annotate`), or put the right image there"
+_RIGHT_PLATFORM = "make the index anew from its images (`wherry index create`), or put the right image there"
 _ABOUT_TYPE = frozenset(
     (
         "content-type",
