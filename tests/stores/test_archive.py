@@ -21,7 +21,7 @@ from wherry.oci.errors import DigestMismatch, ManifestUnknown, NameUnknown, Stor
 from wherry.oci.reference import Reference, Tag
 from wherry.ops.copy import copy
 from wherry.ops.copy_many import Errand, copy_many
-from wherry.stores._archive import Held
+from wherry.stores._archive_form import Held
 from wherry.stores._docker_form import DockerForm
 from wherry.stores._names import Names
 from wherry.stores.archive import Archive, docker_archive, oci_archive

@@ -9,9 +9,9 @@ import os
 import stat
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -20,6 +20,7 @@ from wherry.oci.digest import Digest
 from wherry.oci.errors import BlobUnknown, ManifestInvalid, NameUnknown, StoreError
 from wherry.oci.manifest import Manifest, successors
 from wherry.oci.reference import Tag
+from wherry.stores._archive_form import Contents, Form
 from wherry.stores._durable import sweep
 from wherry.stores._listed import LARGEST_KEPT, check_whole, find, has_bytes, only, referrers, removable, tags
 from wherry.stores._names import Names
@@ -27,7 +28,7 @@ from wherry.stores._staged import Slot, Staged, blob_name
 from wherry.stores._tar import Extent, Identity, Tar, identity_of
 from wherry.stores.verify import Check
 
-__all__ = ["PIECE", "ArchiveFile", "Contents", "Form", "Held"]
+__all__ = ["PIECE", "ArchiveFile"]
 
 PIECE = 1024 * 1024
 """Bytes that are read, hashed and written in one go."""
@@ -38,78 +39,11 @@ Edit = Callable[[Names], Names | None]
 """What is to become of the list; None: the list that is there does not allow it."""
 
 
-class Contents(Struct, frozen=True):
-    """What an archive has: the list, the blobs by digest (those that were made up for it as bytes), and other files."""
-
-    names: Names
-    blobs: Mapping[Digest, Extent | bytes]
-    others: Mapping[str, Extent]
-
-
-class Held(Protocol):
-    """What a form looks into when it writes its lists."""
-
-    def content(self, digest: Digest) -> bytes | None:
-        """The bytes of a manifest; None if there are none."""
-
-    def has(self, content: Descriptor) -> bool:
-        """Whether content of that digest and size is there."""
-
-
 class _Known(Struct, frozen=True):
     """`Held` in the file as it was when somebody looked last."""
 
     content: Callable[[Digest], bytes | None]
     has: Callable[[Descriptor], bool]
-
-
-class Form(Protocol):
-    """The kind of archive. `str()` is its prefix."""
-
-    def read(self, tar: Tar) -> Contents:
-        """What is in a tar.
-
-        Raises:
-            StoreError: it is no archive of that kind, or damaged.
-        """
-
-    def lists(self, names: Names, held: Held) -> Mapping[str, bytes]:
-        """The files that say what is in it, by name."""
-
-    def check(self, place: str, names: Names) -> None:
-        """Look whether it is clear which repository is meant.
-
-        Raises:
-            ManifestUnknown: it is not.
-        """
-
-    def missing(self, place: str, names: Names) -> None:
-        """Look whether the repository that is meant is there, though it has no tags.
-
-        Raises:
-            NameUnknown: it is not.
-        """
-
-    def concerned(self, place: str, names: Names) -> Names:
-        """The part of a list that can be meant where nothing but the place is named.
-
-        Raises:
-            NameUnknown: the repository that is meant has nothing in it.
-        """
-
-    def written(self, place: str, tag: Tag, names: Names) -> str:
-        """How a user writes a tag that is there."""
-
-    def name_of(self, place: str, tag: Tag, names: Names) -> str:
-        """The name that a tag has in the list, or is to have.
-
-        Raises:
-            StoreError: it can have none.
-            ManifestUnknown: it is not clear which repository is meant.
-        """
-
-    def tag_of(self, name: str, names: Names) -> Tag | None:
-        """The tag that a name is in the repository that is meant; None if it is none."""
 
 
 class ArchiveFile:

@@ -21,7 +21,7 @@ from wherry.oci.manifest import Manifest, View
 from wherry.oci.mediatype import DOCKER_CONFIG, OCI_CONFIG, Kind
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference, Tag
-from wherry.stores._archive import Contents, Held
+from wherry.stores._archive_form import Contents, Held
 from wherry.stores._docker_images import LISTED, canonical, made_up, read_list
 from wherry.stores._names import REF_NAME, Names
 from wherry.stores._oci_form import INDEX, read_layout

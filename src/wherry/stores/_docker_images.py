@@ -35,7 +35,7 @@ from wherry.oci.mediatype import (
     OCI_MANIFEST,
 )
 from wherry.oci.reference import Reference
-from wherry.stores._archive import Contents
+from wherry.stores._archive_form import Contents
 from wherry.stores._names import Names
 from wherry.stores._tar import Extent, Tar
 from wherry.stores.inflating import Inflated

@@ -7,7 +7,7 @@ from wherry.oci.digest import Digest
 from wherry.oci.document import NotJSON, decode
 from wherry.oci.errors import InvalidDigest, InvalidTag, StoreError
 from wherry.oci.reference import Tag
-from wherry.stores._archive import Contents, Held
+from wherry.stores._archive_form import Contents, Held
 from wherry.stores._names import Names
 from wherry.stores._tar import Extent, Tar
 

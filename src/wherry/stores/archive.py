@@ -15,7 +15,8 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Reference, Tag
-from wherry.stores._archive import ArchiveFile, Form
+from wherry.stores._archive import ArchiveFile
+from wherry.stores._archive_form import Form
 from wherry.stores._docker_form import DockerForm
 from wherry.stores._gathered import gathered
 from wherry.stores._oci_form import OCIForm
