@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.content import an_image
-from wherry.oci.dockerdraft import DraftImage, file_name
+from wherry.oci.dockerdraft import DraftImage, Flattened, file_name
 from wherry.oci.errors import StoreError
 from wherry.oci.reference import Reference
 from wherry.stores.drafts import Drafts, DraftUnknown
@@ -276,6 +277,18 @@ def test_a_draft_of_dockers_that_was_changed_here_is_told_apart_from_then_on(dra
     assert [each.name for each in drafts.listed()] == [str(LIST)]
     with pytest.raises(StoreError, match=r"the draft of h\.example/team/app:multi stands where that of"):
         drafts.images(same)
+
+
+def test_what_is_noted_of_images_is_not_believed_of_a_draft_that_docker_made_anew(drafts: Drafts) -> None:
+    put(
+        drafts, msgspec.structs.replace(drafted("h.example/team/app:1"), flattened=Flattened("h.example/team/app:i", 0))
+    )
+    file = drafts.folder / FOLDER / "h.example_team_app-1"
+    file.write_bytes(drafted("h.example/team/app:1").encode())  # as docker's annotate leaves it
+    assert drafts.images(LIST)[0].flattened is not None
+    (drafts.folder.parent / "wherry" / "names" / FOLDER).unlink()  # nobody knows whose the folder is
+    assert drafts.images(LIST)[0].flattened is None
+    assert drafts.image(LIST, Reference.parse("h.example/team/app:1")).flattened is None
 
 
 def test_a_draft_that_cannot_be_noted_is_not_made(drafts: Drafts) -> None:

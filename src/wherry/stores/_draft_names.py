@@ -29,7 +29,7 @@ class Names:
     def owner(self, folder: Path) -> str | None:
         """The list that a folder is known to be of."""
         note = self._notes / folder.name
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError):  # no note, or none that can be read
             inode, _, owner = note.read_text().strip().partition(" ")
             if int(inode) == folder.stat().st_ino and _oldest(folder) <= note.stat().st_mtime_ns:
                 return owner
@@ -63,7 +63,7 @@ def certain_name(folder: Path, images: tuple[DraftImage, ...]) -> str | None:
         match = _UNAMBIGUOUS.fullmatch(rest)
         if rest != folder.name and match is not None:
             name = f"{registry}/{match[1]}:{match[2]}"
-            with suppress(WherryError):
+            with suppress(WherryError):  # no name after all
                 return name if str(Reference.parse(name)) == name else None
     return None
 
@@ -74,7 +74,7 @@ def likely_name(folder: Path, images: tuple[DraftImage, ...]) -> str | None:
         context = Reference.parse(image.reference).context
         tag = folder.name.removeprefix(f"{file_name(context)}-")
         if tag != folder.name:
-            with suppress(WherryError):
+            with suppress(WherryError):  # what is left of the folder's name is no tag
                 return f"{context}:{Tag(tag)}"
     return None
 

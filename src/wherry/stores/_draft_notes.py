@@ -1,7 +1,8 @@
 """What wherry notes of a draft's images beside docker's files, because docker's `annotate` drops from them what it does not
 know: that an image came from an index, and what its entry was before it was annotated.
 
-A note counts for an image of the same file and the same digest in the same folder.
+A note counts for an image of the same file and the same digest. Whether it is of this draft at all, and not of one that docker
+has made anew in its place, `Names.owner` tells.
 """
 
 from collections.abc import Iterable
@@ -27,16 +28,14 @@ class _Note(Struct, frozen=True):
 
 
 class _Notes(Struct, frozen=True):
-    inode: int
-    """A folder made anew has another one."""
     images: dict[str, _Note]
 
 
 _decoder = msgspec.json.Decoder(_Notes)
 
 
-def write_notes(path: Path, folder: Path, images: Iterable[DraftImage]) -> None:
-    """Note what docker drops from the files in a draft's folder. Who calls holds the lock on drafts.
+def write_notes(path: Path, images: Iterable[DraftImage]) -> None:
+    """Note what docker drops from a draft's files. Who calls holds the lock on drafts.
 
     Raises:
         OSError: the notes cannot be written.
@@ -47,16 +46,14 @@ def write_notes(path: Path, folder: Path, images: Iterable[DraftImage]) -> None:
     }
     path.parent.mkdir(exist_ok=True)
     staged = path.parent / ".new"
-    staged.write_bytes(msgspec.json.encode(_Notes(folder.stat().st_ino, notes)))
+    staged.write_bytes(msgspec.json.encode(_Notes(notes)))
     staged.rename(path)
 
 
-def restored(path: Path, folder: Path, images: tuple[DraftImage, ...]) -> tuple[DraftImage, ...]:
-    """The images in a draft's folder with what is noted of them. Notes that cannot be read, or of another folder, are none."""
+def restored(path: Path, images: tuple[DraftImage, ...]) -> tuple[DraftImage, ...]:
+    """The images of a draft with what is noted of them. Notes that cannot be read are none."""
     try:
         notes = _decoder.decode(path.read_bytes())
-        if notes.inode != folder.stat().st_ino:
-            return images
         return tuple(_restored(image, notes.images.get(file_name(image.reference))) for image in images)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, InvalidValue):
         return images

@@ -101,7 +101,7 @@ class Drafts:
             found = images_in(self._place(name))
         except FileNotFoundError:
             raise DraftUnknown(name) from None
-        images = restored(self._image_notes(self._place(name)), self._place(name), found)
+        images = self._restored(self._place(name), found)
         return tuple(sorted(images, key=lambda image: image.order))
 
     def image(self, name: Reference, image: Reference) -> DraftImage:
@@ -119,7 +119,7 @@ class Drafts:
             raise DraftUnknown(image) from None
         if found.reference != str(image):
             raise DraftUnknown(image)
-        [restored_one] = restored(self._image_notes(path.parent), path.parent, (found,))
+        [restored_one] = self._restored(path.parent, (found,))
         return restored_one
 
     def exists(self, name: Reference) -> bool:
@@ -230,7 +230,7 @@ class Drafts:
         try:
             remove(aside)
         except OSError as error:
-            with suppress(OSError):
+            with suppress(OSError):  # docker has made one there meanwhile: the next change clears what is left of ours
                 aside.rename(folder)
             raise _stays(folder, aside, error) from error
         self._forget(folder)
@@ -249,7 +249,7 @@ class Drafts:
             for file in sorted(draft.put_names):
                 (aside / file).write_bytes(draft.content(file))
             self._names.write(name, target)
-            write_notes(self._image_notes(folder), target, draft.images)
+            write_notes(self._image_notes(folder), draft.images)
             if draft.exists:
                 self._move(draft, aside, folder)
             else:
@@ -297,6 +297,9 @@ class Drafts:
     def _forget(self, folder: Path) -> None:
         self._names.forget(folder)
         self._image_notes(folder).unlink(missing_ok=True)
+
+    def _restored(self, folder: Path, images: tuple[DraftImage, ...]) -> tuple[DraftImage, ...]:
+        return images if self._names.owner(folder) is None else restored(self._image_notes(folder), images)
 
     def _image_notes(self, folder: Path) -> Path:
         return self._ours / "images" / folder.name
