@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from tests.peers import installed
 
 __all__ = ["A_CERTIFICATE", "A_KEY", "Authority"]
 
@@ -24,8 +24,7 @@ class Authority:
     folder: Path
 
     def __post_init__(self) -> None:
-        if shutil.which("openssl") is None:
-            pytest.skip("openssl is not installed")
+        installed("openssl")
         self.folder.mkdir(parents=True)
         self._run(
             "req",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["debian_registry", "distribution_registry", "free_port", "registry_of"]
+__all__ = ["debian_registry", "distribution_registry", "free_port", "installed", "registry_of"]
 
 _CONFIGURATION = """\
 version: 0.1
@@ -37,8 +37,7 @@ async def distribution_registry(tmp_path: Path) -> AsyncIterator[str]:
 @asynccontextmanager
 async def registry_of(program: str, folder: Path) -> AsyncIterator[str]:
     """Run one of distribution's programs over an empty folder; gives `host:port`."""
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed")
+    program = installed(program)
     port = free_port()
     quiet = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
@@ -73,6 +72,14 @@ async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
                 writer.close()
                 await writer.wait_closed()
                 return
+
+
+def installed(program: str) -> str:
+    """The path of a program that other people wrote. `make test` needs nothing but Python and make, so the test is skipped without it."""
+    path = shutil.which(program)
+    if path is None:
+        pytest.skip(f"{program} is not installed")
+    return path
 
 
 def free_port() -> int:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import Done
 from tests.content import an_image, an_index_of, put, read
-from tests.peers import registry_of
+from tests.peers import installed, registry_of
 from tests.storages import DistributionFolder, snapshot
 from wherry.oci.reference import Reference
 from wherry.server.running import running
@@ -127,8 +126,7 @@ async def test_storage_of_the_real_distribution_is_taken_over(wherry: Wherry, tm
 
 @pytest.mark.parametrize("program", ["skopeo", "umoci"])
 async def test_layouts_of_other_programs_are_taken_over(wherry: Wherry, tmp_path: Path, program: str) -> None:
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed")
+    installed(program)
     layout = tmp_path / "layout"
     if program == "umoci":
         commands = [["umoci", "init", "--layout", layout], ["umoci", "new", "--image", f"{layout}:1"]]

@@ -4,14 +4,12 @@ import asyncio
 import base64
 import io
 import json
-import os
-import pty
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.cli.terminal import at_a_terminal
 from tests.helper import install_helper, install_script
 from tests.stores.remote.guarded import Settings, basic_header, behind_basic, behind_tokens
 
@@ -232,31 +230,12 @@ async def test_place_that_cannot_keep_it_is_named(registry, wherry, config, docu
 
 async def test_terminal_is_asked_and_does_not_show_the_password(registry, tmp_path) -> None:
     async with behind_basic(registry.address, "me", "secret") as server:
-        shown = await asyncio.to_thread(_at_a_terminal, ["login", server.address], [b"me\n", b"secret\n"], tmp_path)
+        answers, configuration = [b"me\n", b"secret\n"], str(tmp_path / "docker")
+        code, shown = await asyncio.to_thread(
+            at_a_terminal, ["login", server.address], answers, b":", DOCKER_CONFIG=configuration
+        )
+        assert code == 0
         assert f"user name at {server.address}" in shown
         assert "password" in shown
         assert "secret" not in shown
         assert _config(tmp_path) == {"auths": {server.address: _auth("me:secret")}}
-
-
-def _at_a_terminal(arguments: list[str], lines: list[bytes], tmp_path: Path) -> str:
-    """Run wherry at a terminal of its own, type a line at each prompt, and return what the terminal shows."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-c", "from wherry.cli import main; main()", *arguments],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-        env=os.environ | {"DOCKER_CONFIG": str(tmp_path / "docker")},
-    ):
-        os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 1000):
-                shown += piece
-                if lines and piece.rstrip().endswith(b":"):
-                    os.write(ours, lines.pop(0))
-        except OSError:  # the other side has closed the terminal
-            os.close(ours)
-    return shown.decode()

@@ -3,18 +3,17 @@
 import asyncio
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.content import an_image
+from tests.peers import installed
 from tests.stores.remote.guarded import behind_basic
 
 
 async def _run(program: str, *arguments: str, told: str = "", **environment: str) -> str:
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed")
+    installed(program)
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         program, *arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=os.environ | environment

@@ -1,15 +1,11 @@
 import asyncio
 import json
-import os
-import pty
 import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import pytest
 
+from tests.cli.terminal import at_a_terminal
 from tests.content import an_image, put
 from tests.faults.proxy import FOREVER, Fault, answered, proxy
 from tests.peers import registry_of
@@ -168,37 +164,11 @@ async def test_question_at_a_terminal_is_answered_or_broken_off(
     reference = await pushed(an_image(), "team/app:1")
     await wherry("tag", reference, "2")
     await pushed(an_image("other"), "team/app:other")
-    ended, shown = await asyncio.to_thread(_asked, ["rm", "--digest", reference], answer)
+    ended, shown = await asyncio.to_thread(at_a_terminal, ["rm", "--digest", reference], [answer], b"[y/N]:")
     assert ended == code, shown
     assert "Delete it, with its tags? [y/N]:" in shown
     assert ("interrupted" in shown) == (code == 130)
     assert (await wherry("ls", f"{registry.address}/team/app")).lines == ([] if code == 0 else ["1", "2"]) + ["other"]
-
-
-def _asked(arguments: list[str], answer: bytes | signal.Signals) -> tuple[int, str]:
-    """Run wherry at a terminal, answer its first question, and return its exit code and what the terminal shows."""
-    ours, theirs = pty.openpty()
-    shown, is_answered = b"", False
-    with subprocess.Popen(
-        [sys.executable, "-c", "from wherry.cli import main; main()", *arguments],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    ) as process:
-        os.close(theirs)
-        limit = threading.Timer(20, process.kill)
-        limit.start()
-        try:
-            while piece := os.read(ours, 1000):
-                shown += piece
-                if not is_answered and shown.rstrip().endswith(b"[y/N]:"):
-                    is_answered = True
-                    process.send_signal(answer) if isinstance(answer, signal.Signals) else os.write(ours, answer)
-        except OSError:  # the other side has closed the terminal
-            os.close(ours)
-        limit.cancel()
-    return process.returncode, shown.decode()
 
 
 async def test_json_has_what_is_gone_and_what_failed(registry, wherry, pushed) -> None:

@@ -26,7 +26,7 @@ def test_nothing_may_be_missing_by_default(repository: Repository):
 
 def test_children_may_be_missing_where_that_is_allowed(tmp_path, names):
     if ELSEWHERE:
-        pytest.skip("starts a registry of its own")
+        pytest.skip("a registry elsewhere has one setting, and this test needs another")
     with served(tmp_path, sparse="INDEX") as url:
         assert answers(Repository(Registry(url), names.fresh())) == (201, 400)
 

@@ -1,7 +1,6 @@
 """The registries that the transcripts are replayed against, and the two ways to run a command line."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from tests.golden.cases import Outcome
 from tests.golden.replay import Run
 from tests.golden.servers import beside, free_port, ready
+from tests.peers import installed
 from wherry.cli import main
 
 
@@ -31,9 +31,7 @@ def another_registry() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def debians_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of Debian's docker-registry (distribution 2.8)."""
-    program = shutil.which("docker-registry")
-    if program is None:
-        pytest.skip("docker-registry is not installed")
+    program = installed("docker-registry")
     folder = tmp_path_factory.mktemp("docker-registry")
     address = f"127.0.0.1:{free_port()}"
     settings = folder / "settings.yml"
@@ -73,9 +71,7 @@ def wherry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.Captur
 @pytest.fixture
 def docker(tmp_path: Path) -> Run:
     """Run a command line with the real client."""
-    program = shutil.which("docker")
-    if program is None:
-        pytest.skip("docker is not installed")
+    program = installed("docker")
     environment = os.environ | {"DOCKER_CONFIG": str(tmp_path), "HOME": str(tmp_path), "TERM": "dumb", "COLUMNS": "80"}
 
     def run(argv: Sequence[str]) -> Outcome:

@@ -187,7 +187,7 @@ class _PlainOnly(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def handle_any(self) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of server answers in its own way
 
     def do_GET(self) -> None:
         self.handle_any()

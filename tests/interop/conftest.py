@@ -29,7 +29,7 @@ _LAYER = a_layer({"base": bytes(range(250)) * 12_000})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test says by `peer` which programs it needs."""
+    """A test says by `peer` which programs it needs; they are other people's, and `make test` does without them."""
     for item in (each for each in items if Path(__file__).parent in each.path.parents):
         for mark in item.iter_markers("peer"):
             for name in mark.args:

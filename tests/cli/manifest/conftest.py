@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.peers import installed
 from wherry.oci.dockerdraft import file_name
 
 Files = Callable[[str], dict[str, Any]]
@@ -44,9 +44,7 @@ def wherry_process(configuration: Path) -> Process:
 @pytest.fixture
 def docker(configuration: Path) -> Process:
     """Run the real client."""
-    program = shutil.which("docker")
-    if program is None:
-        pytest.skip("docker is not installed")
+    program = installed("docker")
     return lambda *arguments: _run([program, *arguments], configuration)
 
 
