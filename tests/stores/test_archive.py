@@ -296,6 +296,19 @@ async def test_copy_brings_a_damaged_manifest_back(path: Path) -> None:
     assert len(names_in(path)) == len(set(names_in(path)))
 
 
+async def test_recheck_replaces_a_damaged_blob(path: Path) -> None:
+    origin = MemoryStore()
+    await put(an_image(), origin, "1")
+    whole = await a_copy(path)
+    layer = an_image().blobs[1].content
+    assert whole.count(layer) == 1
+    written(path, whole.replace(layer, layer[::-1]))
+    copied = await copy(origin, Tag("1"), oci_archive(path), tags=[Tag("1")], recheck=True)
+    assert (copied.moved.blobs, copied.manifests) == (1, 0)
+    await copy(oci_archive(path), Tag("1"), MemoryStore())
+    assert len(names_in(path)) == len(set(names_in(path)))
+
+
 async def test_tag_of_a_missing_manifest_can_be_deleted(path: Path) -> None:
     await put(an_image(), oci_archive(path), "1")
     manifest = f"blobs/sha256/{an_image().digest.encoded}"

@@ -199,6 +199,25 @@ async def test_copy_brings_a_damaged_manifest_back(layout: Layout, damage, reche
     await copy(layout, Tag("1"), MemoryStore())
 
 
+async def test_recheck_replaces_what_is_damaged_and_has_its_size(layout: Layout) -> None:
+    origin = MemoryStore()
+    await put(INDEX, origin, "1")
+    await put(INDEX, layout, "1")
+    blob, child = INDEX.children[0].blobs[1].descriptor.digest, INDEX.children[1].digest
+    for digest in (blob, child):
+        path_of(layout, digest).write_bytes(path_of(layout, digest).read_bytes()[::-1])
+    before = (path_of(layout, INDEX.children[1].blobs[0].descriptor.digest)).stat().st_mtime_ns
+    assert (await copy(origin, Tag("1"), layout, tags=[Tag("1")])).moved.blobs == 0
+    plan = await copy(origin, Tag("1"), layout, tags=[Tag("1")], recheck=True, dry_run=True)
+    done = await copy(origin, Tag("1"), Layout(layout.path), tags=[Tag("1")], recheck=True)
+    assert plan == done
+    assert (done.moved.blobs, done.skipped.blobs, done.manifests) == (1, len(INDEX.all_blobs()) - 1, 1)
+    await copy(layout, Tag("1"), MemoryStore())
+    assert (path_of(layout, INDEX.children[1].blobs[0].descriptor.digest)).stat().st_mtime_ns == before
+    again = await copy(origin, Tag("1"), layout, tags=[Tag("1")], recheck=True)
+    assert (again.moved.blobs, again.manifests) == (0, 0)
+
+
 @DAMAGES
 async def test_copy_gives_the_tag_of_a_damaged_manifest_to_another(layout: Layout, damage) -> None:
     origin = MemoryStore()

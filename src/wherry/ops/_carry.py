@@ -21,7 +21,7 @@ from wherry.ops._attached import attach
 from wherry.ops._content import Content
 from wherry.ops._each import both, each
 from wherry.ops._foreign import push_foreign
-from wherry.ops._plan import CHEAP, Looks, Plan, Walk, refuse_schema1
+from wherry.ops._plan import CHEAP, Looks, Plan, Walk, is_there, refuse_schema1
 from wherry.ops._run import SMALL, SMALL_REQUESTS, Run
 from wherry.ops.errand import Copied, Errand, Narrowed, Options, Tally
 from wherry.ops.progress import Ended, Passed, Planned, Progress
@@ -83,7 +83,7 @@ class Carrier:
     @property
     def _is_curious(self) -> bool:
         """Whether there may be something to do though the root is in its place."""
-        return bool(self._options.platforms or self._options.recheck or self._options.referrers)
+        return bool(self._options.platforms or self._options.closely or self._options.referrers)
 
     async def _convert(self) -> Manifest:
         """What the schema 1 image becomes; from now on that is the source."""
@@ -131,7 +131,7 @@ class Carrier:
         """Whether the destination has the root."""
         if root.digest in placed or self._run.has_manifest(self._destination, root.digest):
             return True
-        return await self._destination.exists(root)
+        return await is_there(self._destination, root, audited=self._options.recheck)
 
     async def _is_there(self, manifest: Manifest) -> bool:
         """The same, but of a root whose tags are new: asked only where a yes saves several other questions."""
@@ -160,22 +160,23 @@ class Carrier:
         return selection.smaller()
 
     async def _carry(self, root: Manifest, *, there: bool, in_place: bool) -> None:
-        recheck = self._options.recheck
+        closely = self._options.closely
         try:
-            await self._attempt(root, there=there, in_place=in_place, recheck=recheck)
+            await self._attempt(root, there=there, in_place=in_place, closely=closely)
         except ManifestBlobUnknown:
-            if recheck or not self._trusted or self._only is not None:
+            if closely or not self._trusted or self._only is not None:
                 raise
             # What was taken for whole is not. Some registries let a manifest stand when its content has gone.
             self._trusted = 0
-            await self._attempt(root, there=there, in_place=in_place, recheck=True)
+            await self._attempt(root, there=there, in_place=in_place, closely=True)
 
-    async def _attempt(self, root: Manifest, *, there: bool, in_place: bool, recheck: bool) -> None:
+    async def _attempt(self, root: Manifest, *, there: bool, in_place: bool, closely: bool) -> None:
         """Plan, move, push."""
         options = self._options
         looks = Looks(
             foreign=options.foreign,
-            recheck=recheck,
+            closely=closely,
+            audited=options.recheck,
             exactly=options.dry_run,
             hurried=self._hurried,
             only=self._only,
@@ -236,7 +237,7 @@ class Carrier:
         async with self._run.small:
             fate = _Fate.MOUNTED if await self._destination.mount(blob, origin) else None
             if fate is None:
-                asked = self._run.declined(self._destination) or self._options.recheck
+                asked = self._run.declined(self._destination) or self._options.closely
                 self._run.note_declined(self._destination)
                 if not asked and blob.size > CHEAP and await self._destination.exists(blob):
                     fate = _Fate.SKIPPED

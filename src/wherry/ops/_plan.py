@@ -18,11 +18,11 @@ from wherry.oci.mediatype import OCTET_STREAM, Kind, kind_of
 from wherry.oci.reference import Tag
 from wherry.ops._each import each
 from wherry.ops._embedded import embedded
-from wherry.ops._run import SMALL_REQUESTS, Run
-from wherry.stores.protocol import Source, Store
+from wherry.ops._run import SMALL, SMALL_REQUESTS, Run
+from wherry.stores.protocol import Auditor, Source, Store
 from wherry.stores.verify import verified_manifest
 
-__all__ = ["CHEAP", "Looks", "Plan", "Walk", "embedded", "refuse_schema1"]
+__all__ = ["CHEAP", "Looks", "Plan", "Walk", "embedded", "is_there", "refuse_schema1"]
 
 CHEAP = 16 * 1024
 """Bytes that are sent as quickly as it is asked whether they are there. Of an image that is missing, they mostly are."""
@@ -70,8 +70,10 @@ class Looks(Struct, frozen=True):
 
     foreign: bool = False
     """Whether foreign layers are moved too."""
-    recheck: bool = False
+    closely: bool = False
     """Whether nothing is taken for granted."""
+    audited: bool = False
+    """Whether the destination is to read what it has, where it can."""
     exactly: bool = False
     """Whether every blob is asked for, though mounting it may be as quick: for a plan that is only shown."""
     hurried: bool = False
@@ -94,7 +96,7 @@ class Walk:
 
     async def below(self, root: Manifest, *, is_there: bool) -> None:
         """Walk everything that a manifest leads to. An image that is there is taken for whole."""
-        if is_there and not self._looks.recheck and root.kind is not Kind.INDEX:
+        if is_there and not self._looks.closely and root.kind is not Kind.INDEX:
             self._trust(root.digest)
             return
         await self.down(self.enter(root))
@@ -148,7 +150,7 @@ class Walk:
 
     def trusts(self, manifest: Descriptor) -> bool:
         """Whether a manifest that the destination has is taken for whole; then the walk is done with it."""
-        if kind_of(manifest.media_type) is Kind.INDEX or self._looks.recheck:
+        if kind_of(manifest.media_type) is Kind.INDEX or self._looks.closely:
             return False
         self._trust(manifest.digest)
         return True
@@ -161,7 +163,7 @@ class Walk:
         """Whether the destination has a manifest; asked once in a run."""
         if self._run.has_manifest(self.destination, manifest.digest):
             return True
-        there = await self.destination.exists(manifest)
+        there = await is_there(self.destination, manifest, audited=self._looks.audited)
         if there:
             self._run.note_manifest(self.destination, manifest.digest)
         return there
@@ -202,12 +204,13 @@ class Walk:
     async def _is_there(self, blob: Descriptor) -> bool:
         if not self._is_worth_asking(blob):
             return False
-        async with self._run.small:
-            return await self.destination.exists(blob)
+        lane = self._run.large.turn(blob.size) if self._looks.audited and blob.size > SMALL else self._run.small
+        async with lane:
+            return await is_there(self.destination, blob, audited=self._looks.audited)
 
     def _is_worth_asking(self, blob: Descriptor) -> bool:
         """Not where sending it, or mounting it, takes no longer than the question."""
-        if self._looks.recheck or self._looks.exactly:
+        if self._looks.closely or self._looks.exactly:
             return True
         if self._looks.hurried and blob.size <= CHEAP:
             return False
@@ -224,6 +227,13 @@ class Walk:
                 continue
             # What stands among layers is a blob even where its media type is a manifest's.
             self._blobs[blob.digest] = replace(blob, media_type=OCTET_STREAM) if blob.is_manifest else blob
+
+
+async def is_there(destination: Store, content: Descriptor, *, audited: bool) -> bool:
+    """Whether a store has some content; `audited`: and it is what it should be, as far as the store can tell."""
+    if audited and isinstance(destination, Auditor):
+        return await destination.audit(content)
+    return await destination.exists(content)
 
 
 def refuse_schema1(descriptor: Descriptor) -> None:

@@ -60,7 +60,7 @@ async def copy(
         referrers: copy signatures, SBOMs and whatever else refers to what is copied, too.
         foreign: move layers that their author says need not be in any registry, too: from the source, or from their `urls`.
         convert_schema1: make a schema 2 image of a signed schema 1 one; that has another digest.
-        recheck: look at every blob, even those of images that the destination already has.
+        recheck: look at every blob, even those of images that the destination already has; read what an `Auditor` has.
         dry_run: look, move nothing, and return what would be done.
         jobs: large blobs in flight at once, at least 1. What fits one request (256 KB) does not wait for them.
         progress: called with what happens, as it happens.
@@ -81,7 +81,7 @@ async def copy(
         referrers=referrers,
         foreign=foreign,
         convert_schema1=convert_schema1,
-        recheck=recheck or foreign,  # an image that is there may have been copied without them
+        recheck=recheck,
         dry_run=dry_run,
     )
     async with together((destination,)):

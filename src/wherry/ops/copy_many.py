@@ -72,7 +72,7 @@ async def copy_many(
         referrers=referrers,
         foreign=foreign,
         convert_schema1=convert_schema1,
-        recheck=recheck or foreign,  # an image that is there may have been copied without them
+        recheck=recheck,
         dry_run=dry_run,
     )
     run = Run(jobs, is_busy=len(errands) >= _MANY)

@@ -51,6 +51,11 @@ class Options(Struct, frozen=True):
     recheck: bool = False
     dry_run: bool = False
 
+    @property
+    def closely(self) -> bool:
+        """Whether images that are there are looked into: they may have been copied without their foreign layers."""
+        return self.recheck or self.foreign
+
     def keywords(self) -> dict[str, Any]:
         """As arguments of `copy` and `copy_many`."""
         return {each.name: getattr(self, each.name) for each in fields(self)}

@@ -63,6 +63,7 @@ class ArchiveFile:
         self._view = Names.empty()  # what they make of the list
         self._pushed: list[Manifest] = []
         self._removed: set[Digest] = set()
+        self._damaged: set[Digest] = set()  # in the file as it is
         self._batches = 0
         self._era = 0
 
@@ -120,6 +121,11 @@ class ArchiveFile:
         with self._lock:
             self._look()
             return self._has(content)
+
+    def distrust(self, digest: Digest) -> None:
+        """Say that the bytes of something in the file are wrong: as long as that is the same file, it is not there."""
+        with self._lock:
+            self._damaged.add(digest)
 
     def size(self, blob: Digest) -> int:
         with self._lock:
@@ -256,6 +262,7 @@ class ArchiveFile:
         if identity == (self._tar.identity if self._tar else None):
             return
         self._tar, self._contents = None, Contents(Names.empty(), {}, {})
+        self._damaged = set()
         if identity is not None:
             tar = Tar(self.path)
             self._contents = self._form.read(tar)
@@ -278,7 +285,7 @@ class ArchiveFile:
         if digest in self._removed:
             return None
         staged = self._staged.blobs.get(digest) if self._staged else None
-        return staged or self._contents.blobs.get(digest)
+        return staged or (None if digest in self._damaged else self._contents.blobs.get(digest))
 
     def _bytes(self, digest: Digest, found: Extent | bytes, offset: int, most: int) -> bytes:
         if isinstance(found, bytes):

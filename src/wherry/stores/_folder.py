@@ -34,6 +34,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._swept = False
+        self._damaged: set[Digest] = set()
 
     def __str__(self) -> str:
         return f"oci:{self.path}"
@@ -117,10 +118,20 @@ class Folder:
 
     def has(self, content: Descriptor) -> bool:
         """Size is looked at too: other tools may have been killed while they wrote under the final name."""
+        if content.digest in self._damaged:
+            return False
         try:
             return self.path_of(content.digest).stat().st_size == content.size
         except (FileNotFoundError, NotADirectoryError):
             return False
+
+    def distrust(self, digest: Digest) -> None:
+        """Say that the bytes of something are wrong: from now on it is not there."""
+        self._damaged.add(digest)
+
+    def trust(self, digest: Digest) -> None:
+        """Say that something has been written anew."""
+        self._damaged.discard(digest)
 
     def size(self, blob: Digest) -> int:
         try:
@@ -159,6 +170,7 @@ class Folder:
         if not has_bytes(self, manifest):
             self.create(manifest.digest.algorithm)
             replace(self.path_of(manifest.digest), manifest.content, self.path)
+            self.trust(manifest.digest)
         children = {child.digest for child in manifest.view.manifests}
 
         def edit(names: Names) -> Names:

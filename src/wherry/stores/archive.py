@@ -17,6 +17,7 @@ from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Reference, Tag
 from wherry.stores._archive import ArchiveFile
 from wherry.stores._archive_form import Form
+from wherry.stores._audit import is_sound
 from wherry.stores._docker_form import DockerForm
 from wherry.stores._gathered import gathered
 from wherry.stores._oci_form import OCIForm
@@ -66,6 +67,9 @@ class Archive:
 
     async def exists(self, content: Descriptor) -> bool:
         return await asyncio.to_thread(self._file.has, content)
+
+    async def audit(self, content: Descriptor) -> bool:
+        return await is_sound(self, content, self._file.distrust)
 
     async def tags(self) -> AsyncIterator[Tag]:
         for tag in await asyncio.to_thread(self._file.tags):

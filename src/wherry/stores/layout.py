@@ -18,6 +18,7 @@ from wherry.oci.digest import Digest
 from wherry.oci.errors import ContentMismatch
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
+from wherry.stores._audit import is_sound
 from wherry.stores._durable import DurableFile
 from wherry.stores._folder import PIECE, Folder
 from wherry.stores._gathered import gathered
@@ -69,6 +70,9 @@ class Layout:
     async def exists(self, content: Descriptor) -> bool:
         return await asyncio.to_thread(self._folder.has, content)
 
+    async def audit(self, content: Descriptor) -> bool:
+        return await is_sound(self, content, self._folder.distrust)
+
     async def tags(self) -> AsyncIterator[Tag]:
         for tag in await asyncio.to_thread(self._folder.tags):
             yield tag
@@ -114,6 +118,7 @@ class Layout:
             await asyncio.to_thread(_write, file, check, pieces)
         check.finish()
         await asyncio.to_thread(file.commit, self._folder.path_of(blob.digest))
+        self._folder.trust(blob.digest)
 
     async def push_manifest(self, manifest: Manifest, *tags: Tag) -> None:
         await asyncio.to_thread(self._folder.push_manifest, manifest, tags)

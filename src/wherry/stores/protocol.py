@@ -17,7 +17,18 @@ from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 
-__all__ = ["Chooser", "Follower", "Gatherer", "Measurer", "Mounter", "Reluctant", "Source", "Store", "Swapper"]
+__all__ = [
+    "Auditor",
+    "Chooser",
+    "Follower",
+    "Gatherer",
+    "Measurer",
+    "Mounter",
+    "Reluctant",
+    "Source",
+    "Store",
+    "Swapper",
+]
 
 
 @runtime_checkable
@@ -167,6 +178,17 @@ class Follower(Protocol):
             BlobUnknown: it is not there.
             ContentMismatch: something else is there.
             Unreachable: nobody answers.
+        """
+
+
+@runtime_checkable
+class Auditor(Protocol):
+    """A store that can read its own content without anybody's network: on this machine."""
+
+    async def audit(self, content: Descriptor) -> bool:
+        """Whether the store has this blob or manifest and all its bytes are right: they are read, and hashed.
+
+        What is not right is missing from then on, to this object: `exists` says so, and `push` replaces it.
         """
 
 
