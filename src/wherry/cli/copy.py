@@ -67,7 +67,9 @@ def _read_range(_context: click.Context, _parameter: click.Parameter, value: str
 @click.option(
     "--convert-schema1", is_flag=True, help="Make a schema 2 image of a signed schema 1 one: its digest is new."
 )
-@click.option("--recheck", is_flag=True, help="Look at every blob, also of images that are there; read those on this machine.")
+@click.option(
+    "--recheck", is_flag=True, help="Look at every blob, also of images that are there; read those on this machine."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be moved, and move nothing.")
 @click.option(
     "--jobs",
