@@ -294,6 +294,22 @@ async def test_sparse_where_everything_is_there_already_is_no_hole() -> None:
     assert (await destination.resolve(ONE)).digest == WHOLE.digest
 
 
+async def test_sparse_that_leaves_nothing_out_is_a_copy_like_any() -> None:
+    destination, both = MemoryStore(), an_index_of(AMD64, ARM64)
+    asked = platforms("linux/amd64", "linux/arm64")
+    await copy(await holding(both, "1"), ONE, destination, tags=[ONE], platforms=asked, sparse=True)
+    await everything_is_in(destination, both)
+
+
+async def test_sparse_where_what_is_left_out_is_there_makes_no_hole() -> None:
+    destination, both = MemoryStore(), an_index_of(AMD64, ARM64)
+    await put(ARM64, destination)
+    source = await holding(both, "1")
+    await copy(source, ONE, destination, tags=[ONE], platforms=platforms("linux/amd64"), sparse=True)
+    await everything_is_in(destination, both)
+    assert (await destination.resolve(ONE)).digest == both.digest
+
+
 async def test_descriptor_of_a_nested_index_is_kept_as_it_stands() -> None:
     inner = an_index_of(AMD64, ARM64)
     described = Descriptor(OCI_INDEX, inner.digest, len(inner.manifest.content), platform=Platform("linux", "amd64"))

@@ -155,7 +155,8 @@ class Carrier:
             image = await only_image(self._source, root, self._options.platforms)
             return await self._source.manifest(image.digest)
         if self._options.sparse:
-            self._only = selection.digests
+            if {entry.digest for entry in root.view.manifests} - selection.digests:
+                self._only = selection.digests
             return root
         return selection.smaller()
 
@@ -214,7 +215,14 @@ class Carrier:
         try:
             await self._push(index)
         except (ManifestBlobUnknown, ManifestInvalid) as error:
-            raise _refuses_holes(self._destination, error) from error
+            if not await self._has_the_others(index):
+                raise _refuses_holes(self._destination, error) from error
+
+    async def _has_the_others(self, index: Manifest) -> bool:
+        """Whether the destination has those children that are left out: then the index has no holes in the end."""
+        others = {child.digest: child for child in index.view.manifests if child.digest not in (self._only or ())}
+        found = await each(self._destination.exists, others.values(), at_once=SMALL_REQUESTS)
+        return all(there for _, there in found)
 
     async def _move(self, plan: Plan) -> None:
         """Bring the missing blobs, and wait for those that others bring."""
