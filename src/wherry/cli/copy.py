@@ -83,7 +83,7 @@ def _read_range(_context: click.Context, _parameter: click.Parameter, value: str
     "--limit-rate",
     metavar="RATE",
     callback=read_rate,
-    help="Read and send no more than so many bytes a second: 10M, 500K.",
+    help="From and to registries, read and send no more than so many bytes a second: 10M, 500K.",
 )
 @insecure_option
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but the result, and what fails.")
