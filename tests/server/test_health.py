@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.powerless import powerless
-from tests.server.asking import ask, begin, digest_of, push_blob
+from tests.server.asking import Headers, ask, begin, digest_of, push_blob
 from wherry.server.health import Health
 from wherry.server.running import Running, running
 
@@ -37,8 +37,10 @@ def forbidden(*paths: Path, mode: int) -> Iterator[None]:
             path.chmod(0o755)
 
 
-async def check_refused(registry: Running, method: str, path: str, body: bytes | None = None) -> None:
-    answer = await ask(registry, method, path, body)
+async def check_refused(
+    registry: Running, method: str, path: str, body: bytes | None = None, *, headers: Headers = ()
+) -> None:
+    answer = await ask(registry, method, path, body, headers)
     assert (answer.status, answer.codes, answer.header("Retry-After")) == (503, ["UNAVAILABLE"], "5")
 
 
@@ -78,19 +80,22 @@ async def test_pushes_to_folders_that_may_not_be_written_are_503_and_logged_once
     await push_blob(registry, "a", content)
 
 
-async def test_without_a_file_descriptor_pushes_and_pulls_are_503(
-    registry: Running, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("content", [b"small", LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO], ids=errno.errorcode.get)
+async def test_without_a_file_descriptor_or_a_disk_that_reads_pushes_and_pulls_are_503(
+    registry: Running, content: bytes, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = await push_blob(registry, "a", b"kept")
+    kept = await push_blob(registry, "a", content)
 
     def none_left(*_: object, **__: object) -> int:
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as exhausted:
         exhausted.setattr("wherry.server.blobs.disk.os.open", none_left)
         await check_refused(registry, "POST", f"/v2/a/blobs/uploads/?digest={digest_of(b'x')}", b"x")
         await check_refused(registry, "GET", f"/v2/a/blobs/{kept}")
-    assert (await ask(registry, "GET", f"/v2/a/blobs/{kept}")).body == b"kept"
+        await check_refused(registry, "GET", f"/v2/a/blobs/{kept}", headers=(("Range", "bytes=1-2"),))
+    assert (await ask(registry, "GET", f"/v2/a/blobs/{kept}")).body == content
     await push_blob(registry, "a", b"x")
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from errno import EDQUOT, ELOOP, ENOENT, ENOSPC, ENOTDIR
+from errno import EACCES, EDQUOT, ELOOP, ENOENT, ENOSPC, ENOTDIR, EPERM
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, TypeVar
@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 from wherry.oci.errors import Unavailable, WherryError
 from wherry.server.points import Reached, pass_by
 
-__all__ = ["Disk", "disk_trouble", "is_readable", "open_file", "size_of", "write_all"]
+__all__ = ["Disk", "can_be_opened", "disk_trouble", "is_readable", "open_file", "size_of", "write_all"]
 
 T = TypeVar("T")
 
 _THREADS = 16  # most of them wait for the disk
 _MOST_PIECES = 512  # of one writev; the system's limit is 1024
 _NOTHING = (ENOENT, ENOTDIR, ELOOP)
+_FORBIDDEN = (EACCES, EPERM)
 _EFFECTIVE = os.access in os.supports_effective_ids
 
 
@@ -88,6 +89,21 @@ def size_of(path: str | Path) -> int | None:
 def is_readable(path: str | Path) -> bool:
     """Whether this user may read a file."""
     return os.access(path, os.R_OK, effective_ids=_EFFECTIVE)
+
+
+def can_be_opened(path: str | Path) -> bool:
+    """Whether this user may read a file, tried: what the machine lacks or has broken is raised here, where it can be told.
+
+    The HTTP server opens the file once more by itself, and to whatever it meets it answers 404 without a word.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in _NOTHING or error.errno in _FORBIDDEN:
+            return False
+        raise
+    os.close(descriptor)
+    return True
 
 
 def write_all(descriptor: int, pieces: Sequence[bytes]) -> None:

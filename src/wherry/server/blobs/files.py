@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidValue, StoreError
-from wherry.server.blobs.disk import Disk, is_readable, open_file, size_of, write_all
+from wherry.server.blobs.disk import Disk, can_be_opened, is_readable, open_file, size_of, write_all
 from wherry.server.blobs.incoming import IncomingFile
 from wherry.server.blobs.protocol import Arrived, LocalFile, Stray
 from wherry.server.blobs.strays import find_strays
@@ -70,7 +70,7 @@ class FileBlobs:
     async def find(self, digest: Digest) -> LocalFile | None:
         path = self._name(digest)
         size = size_of(path)
-        return LocalFile(path, size) if size is not None and is_readable(path) else None
+        return LocalFile(path, size) if size is not None and can_be_opened(path) else None
 
     async def obstacle(self, digest: Digest) -> str:
         try:
