@@ -203,3 +203,17 @@ async def test_layout_that_cannot_be_written_is_a_failure_of_its_own(wherry, tmp
 def test_manual_names_every_field_of_the_json() -> None:
     page = (Path(__file__).parent.parent.parent / "docs" / "manual" / "rm.md").read_text()
     assert [name for name in ("deleted", "failed", "reference", "error", "hint") if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("content", [None, b"damaged"], ids=["missing", "damaged"])
+@pytest.mark.parametrize("by", ["tag", "digest"])
+async def test_manifest_whose_bytes_are_lost_goes_with_its_tags(wherry, tmp_path, content, by) -> None:
+    image, layout = an_image(), Layout(tmp_path / "layout")
+    await put(image, layout, "1", "2")
+    await put(an_image("other"), layout, "3")
+    bytes_of_it = layout.path / "blobs" / "sha256" / image.digest.encoded
+    bytes_of_it.unlink() if content is None else bytes_of_it.write_bytes(content)
+    assert (await wherry("ls", "--digests", layout)).lines[0].split() == ["1", str(image.digest)]
+    done = await wherry("rm", "--digest", "-y", f"{layout}:1" if by == "tag" else f"{layout}@{image.digest}")
+    assert (done.code, done.lines) == (0, [f"{layout}:1", f"{layout}:2", f"{layout}@{image.digest}"])
+    assert (await wherry("ls", layout)).lines == ["3"]

@@ -14,7 +14,7 @@ from wherry.cli.options import insecure_option
 from wherry.cli.session import open_client, run
 from wherry.oci.errors import InvalidReference, WherryError
 from wherry.oci.reference import Tag
-from wherry.ops.removal import tags_on
+from wherry.ops.removal import digest_of, tags_on
 from wherry.stores.locations import Location, parse_location
 from wherry.stores.protocol import Store
 from wherry.stores.remote import Client
@@ -123,7 +123,7 @@ async def _remove_manifests(locations: Sequence[Location], client: Client, accou
         name = location.digest or location.tag
         assert name is not None  # noqa: S101  # it was looked at before anything was deleted
         with account.attempt(location):
-            digest = (await location.open(client).resolve(name)).digest
+            digest = await digest_of(location.open(client), name)
             named.setdefault(location.at(None, digest), set()).update([location.tag] if location.tag else [])
     for place, known in named.items():
         with account.attempt(place):

@@ -4,11 +4,20 @@ from wherry.oci.digest import Digest
 from wherry.oci.errors import ContentMismatch, NotFound
 from wherry.oci.reference import Tag
 from wherry.ops._each import each
-from wherry.stores.protocol import Source
+from wherry.stores.protocol import Lister, Source
 
-__all__ = ["tags_on"]
+__all__ = ["digest_of", "tags_on"]
 
 _AT_ONCE = 16
+
+
+async def digest_of(store: Source, name: Tag | Digest) -> Digest:
+    """The digest of the manifest that is meant; where the store has a list, whatever has become of the manifest.
+
+    Raises:
+        ManifestUnknown: `name` leads nowhere.
+    """
+    return await store.listed(name) if isinstance(store, Lister) else (await store.resolve(name)).digest
 
 
 async def tags_on(store: Source, digest: Digest) -> list[Tag]:
@@ -25,6 +34,6 @@ async def tags_on(store: Source, digest: Digest) -> list[Tag]:
 
 async def _target(store: Source, tag: Tag) -> Digest | None:
     try:
-        return (await store.resolve(tag)).digest
+        return await digest_of(store, tag)
     except (NotFound, ContentMismatch):
         return None  # somebody has deleted it in the meantime, or what it leads to is damaged, so no manifest that was read

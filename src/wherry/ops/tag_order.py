@@ -12,6 +12,7 @@ from wherry.oci.mediatype import DOCKER_CONFIG, OCI_CONFIG, Kind
 from wherry.oci.reference import Tag
 from wherry.ops._configs import read_config
 from wherry.ops._each import each
+from wherry.ops.removal import digest_of
 from wherry.stores.protocol import Source
 
 __all__ = ["Order", "digests_of", "in_order"]
@@ -46,13 +47,13 @@ async def in_order(store: Source, tags: list[Tag], order: Order) -> list[Tag]:
 async def digests_of(store: Source, tags: list[Tag]) -> list[tuple[Tag, Digest | None]]:
     """What each tag leads to; None if it was deleted in the meantime."""
 
-    async def digest_of(tag: Tag) -> Digest | None:
+    async def target(tag: Tag) -> Digest | None:
         try:
-            return (await store.resolve(tag)).digest
+            return await digest_of(store, tag)
         except NotFound:
             return None
 
-    return await each(digest_of, tags, at_once=_AT_ONCE)
+    return await each(target, tags, at_once=_AT_ONCE)
 
 
 def _version_key(tag: Tag) -> tuple[Any, ...]:

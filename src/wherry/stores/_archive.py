@@ -22,7 +22,7 @@ from wherry.oci.manifest import Manifest, successors
 from wherry.oci.reference import Tag
 from wherry.stores._archive_form import Contents, Form
 from wherry.stores._durable import sweep
-from wherry.stores._listed import LARGEST_KEPT, check_whole, find, has_bytes, only, referrers, removable, tags
+from wherry.stores._listed import LARGEST_KEPT, check_whole, digest_of, find, has_bytes, only, referrers, tags
 from wherry.stores._names import Names
 from wherry.stores._staged import Slot, Staged, blob_name
 from wherry.stores._tar import Extent, Identity, Tar, identity_of
@@ -77,6 +77,10 @@ class ArchiveFile:
             if isinstance(name, Tag):
                 self.name_of(name)  # also where there is no file yet: what can have no name is to be told so at once
             return find(self, name)
+
+    def listed(self, name: Tag | Digest) -> Digest:
+        with self._lock:
+            return digest_of(self, name)
 
     def only(self) -> Tag | Digest:
         with self._lock:
@@ -223,7 +227,7 @@ class ArchiveFile:
 
     def delete(self, name: Tag | Digest) -> None:
         with self._lock:
-            digest = removable(self, name)
+            digest = digest_of(self, name)
             written = name if isinstance(name, Digest) else self.name_of(name)
             if isinstance(name, Digest):
                 self._removed.add(digest)

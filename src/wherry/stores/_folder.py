@@ -14,7 +14,7 @@ from wherry.oci.errors import BlobUnknown, InvalidTag, ManifestInvalid, NameUnkn
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 from wherry.stores._durable import locked, replace, sweep
-from wherry.stores._listed import LARGEST_KEPT, check_whole, find, has_bytes, only, referrers, removable, tags
+from wherry.stores._listed import LARGEST_KEPT, check_whole, digest_of, find, has_bytes, only, referrers, tags
 from wherry.stores._names import Names
 from wherry.stores.regular import open_regular
 from wherry.stores.verify import Check
@@ -41,6 +41,9 @@ class Folder:
 
     def manifest(self, name: Tag | Digest) -> Manifest:
         return find(self, name)
+
+    def listed(self, name: Tag | Digest) -> Digest:
+        return digest_of(self, name)
 
     def only(self) -> Tag | Digest:
         return only(self)
@@ -193,7 +196,7 @@ class Folder:
         self._edit(lambda names: names.tagged(found, tag))
 
     def delete(self, name: Tag | Digest) -> None:
-        digest = removable(self, name)
+        digest = digest_of(self, name)
         self._edit(lambda names: names.without(name))
         if isinstance(name, Digest):
             self.path_of(digest).unlink(missing_ok=True)

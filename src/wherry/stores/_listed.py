@@ -13,7 +13,7 @@ from wherry.stores._names import Names
 from wherry.stores.referring import as_referrer, refers
 from wherry.stores.verify import verified_manifest
 
-__all__ = ["LARGEST_KEPT", "Listed", "check_whole", "find", "has_bytes", "only", "referrers", "removable", "tags"]
+__all__ = ["LARGEST_KEPT", "Listed", "check_whole", "digest_of", "find", "has_bytes", "only", "referrers", "tags"]
 
 LARGEST_KEPT = 8 * LARGEST_MANIFEST
 """Registries take manifests of 4 MiB; a layout may come from elsewhere, but what is larger than this is no manifest."""
@@ -73,8 +73,8 @@ def find(place: Listed, name: Tag | Digest) -> Manifest:
     return verified_manifest(manifest, listed, place.where(digest))
 
 
-def removable(place: Listed, name: Tag | Digest) -> Digest:
-    """The manifest that is to be deleted: what the list has need not be there, nor be whole.
+def digest_of(place: Listed, name: Tag | Digest) -> Digest:
+    """The digest of the manifest that is meant: what the list has need not be there, nor be whole.
 
     Raises:
         ManifestUnknown: neither the list nor the content has it.

@@ -46,6 +46,9 @@ class Archive:
     async def manifest(self, name: Tag | Digest) -> Manifest:
         return await asyncio.to_thread(self._file.manifest, name)
 
+    async def listed(self, name: Tag | Digest) -> Digest:
+        return await asyncio.to_thread(self._file.listed, name)
+
     async def only(self) -> Tag | Digest:
         """What is meant when nothing is named: the one manifest that is listed, or the one that is called `latest`.
 

@@ -48,6 +48,9 @@ class Layout:
     async def manifest(self, name: Tag | Digest) -> Manifest:
         return await asyncio.to_thread(self._folder.manifest, name)
 
+    async def listed(self, name: Tag | Digest) -> Digest:
+        return await asyncio.to_thread(self._folder.listed, name)
+
     async def only(self) -> Tag | Digest:
         """What is meant when nothing is named: the one manifest that is listed, or the one that is called `latest`.
 

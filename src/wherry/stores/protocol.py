@@ -22,6 +22,7 @@ __all__ = [
     "Chooser",
     "Follower",
     "Gatherer",
+    "Lister",
     "Measurer",
     "Mounter",
     "Reluctant",
@@ -164,6 +165,18 @@ class Chooser(Protocol):
 
         Raises:
             ManifestUnknown: there is none, or there are several; the hint names one.
+        """
+
+
+@runtime_checkable
+class Lister(Protocol):
+    """A store with a list of what is in it, which tells where a tag leads whatever has become of that: a layout, an archive."""
+
+    async def listed(self, name: Tag | Digest) -> Digest:
+        """The digest of the manifest that is meant, which may be missing or damaged.
+
+        Raises:
+            ManifestUnknown: `name` leads nowhere.
         """
 
 
