@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import Content, a_foreign_layer, an_artifact, an_image, an_index_of, put
+from tests.content import Content, a_foreign_layer, a_layer, an_artifact, an_image, an_index_of, put
 from tests.faults.proxy import FOREVER, Fault, answered, proxy
 from wherry.oci.digest import Digest
 from wherry.stores.layout import Layout
@@ -203,3 +203,28 @@ async def test_blob_that_the_registry_does_not_give_is_a_problem_and_the_check_g
             assert f"-> {status}" in done.lines[0]
             assert "try: see why" in done.lines[0] or status == 403
             assert done.lines[1].startswith("blob-unknown: manifests[1].layers[0] (linux/arm64): ")
+
+
+async def test_time_that_is_over_ends_it(wherry, pushed) -> None:
+    reference = await pushed(INDEX, "team/app:1")
+    done = await wherry("--exit-codes", "check", "--timeout", "0.000001s", reference)
+    assert (done.code, done.out) == (5, b"")
+    assert done.err.splitlines() == [
+        "wherry: not done within the 1e-06 s of --timeout",
+        "try: the same command begins anew: give it more time, or less to do (--platform, or without --deep)",
+    ]
+    assert (await wherry("check", "--timeout", "1h", reference)).code == 0
+    assert (await wherry("check", "--timeout", "soon", reference)).code == 2
+
+
+async def test_rate_holds_for_what_is_read(wherry, pushed, monkeypatch) -> None:
+    waits: list[float] = []
+
+    async def note(_clock: object, seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("wherry.stores.remote.retrying._WallClock.sleep", note)
+    reference = await pushed(an_image(layers=(a_layer({"big": b"x" * 600_000}),)), "team/app:1")
+    assert (await wherry("check", "--deep", "--limit-rate", "10K", reference)).code == 0
+    assert max(waits) > 50  # seconds
+    assert (await wherry("check", "--limit-rate", "fast", reference)).code == 2

@@ -7,9 +7,9 @@ import click
 
 from wherry.cli.failures import ExitCode, Manner
 from wherry.cli.json_output import print_json
-from wherry.cli.options import insecure_option
+from wherry.cli.options import insecure_option, limit_rate_option, timeout_option
 from wherry.cli.platforms import read_platforms
-from wherry.cli.session import open_client, run
+from wherry.cli.session import open_client, run, within
 from wherry.cli.sizes import size
 from wherry.cli.tables import printable
 from wherry.cli.transfer import shown
@@ -20,6 +20,8 @@ from wherry.ops.check import check as look
 from wherry.stores.locations import Location, parse_location
 
 __all__ = ["check"]
+
+_NEXT_TIME = "the same command begins anew: give it more time, or less to do (--platform, or without --deep)"
 
 
 @click.command(short_help="Verify everything that a reference leads to.")
@@ -41,6 +43,8 @@ __all__ = ["check"]
     show_default=True,
     help="Large blobs that are read at the same time.",
 )
+@timeout_option
+@limit_rate_option
 @insecure_option
 @click.option("-q", "--quiet", is_flag=True, help="Print problems, and nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
@@ -53,6 +57,8 @@ def check(
     platforms: tuple[Platform, ...],
     referrers: bool,
     jobs: int,
+    timeout: float | None,
+    limit_rate: int | None,
     insecure: bool,
     quiet: bool,
     as_json: bool,
@@ -68,7 +74,7 @@ def check(
 
     async def work() -> tuple[Location, Checked]:
         # Of the registry itself, and not of its mirrors: they would hide what it lacks.
-        async with open_client(insecure=insecure) as client:
+        async with open_client(insecure=insecure, limit_rate=limit_rate) as client:
             source = location.open(client)
             name = await location.name(source)
             options: dict[str, Any] = {"deep": deep, "platforms": platforms, "referrers": referrers, "jobs": jobs}
@@ -77,7 +83,7 @@ def check(
             return location.at(None if isinstance(name, Digest) else name, found.digest), found
 
     try:
-        place, found = run(work(), heavy=deep)
+        place, found = run(within(timeout, work(), _NEXT_TIME), heavy=deep)
     except BaseException:
         if not as_json:
             _print(noticed)  # what was found until the place itself failed, or somebody had enough

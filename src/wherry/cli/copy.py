@@ -14,9 +14,8 @@ from wherry.cli.copy_result import (
 )
 from wherry.cli.copy_running import Done, Told, next_time, run_many, run_one
 from wherry.cli.failures import ExitCode, Manner, say
-from wherry.cli.options import insecure_option
+from wherry.cli.options import insecure_option, limit_rate_option, timeout_option
 from wherry.cli.platforms import read_platforms
-from wherry.cli.quantities import read_duration, read_rate
 from wherry.cli.transfer import print_event
 from wherry.oci.errors import WherryError
 from wherry.oci.platform import Platform
@@ -78,13 +77,8 @@ def _read_range(_context: click.Context, _parameter: click.Parameter, value: str
     show_default=True,
     help="Large blobs that are moved at the same time.",
 )
-@click.option("--timeout", metavar="DURATION", callback=read_duration, help="Give up after so long: 30s, 5m, 1h.")
-@click.option(
-    "--limit-rate",
-    metavar="RATE",
-    callback=read_rate,
-    help="From and to registries, read and send no more than so many bytes a second: 10M, 500K.",
-)
+@timeout_option
+@limit_rate_option
 @insecure_option
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but the result, and what fails.")
 @click.option(

@@ -1,25 +1,21 @@
 """`wherry copy` at work: one client, one event loop, and what becomes of each image."""
 
-import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from wherry.cli.copy_request import Asked, Pair, TagsOf, asked_of, asked_of_tags
 from wherry.cli.copy_result import failure_document, what_was_copied
 from wherry.cli.index.places import Places
-from wherry.cli.session import open_client, run
+from wherry.cli.session import open_client, run, within
 from wherry.cli.transfer import print_event, shown
-from wherry.oci.errors import TimedOut, WherryError
+from wherry.oci.errors import WherryError
 from wherry.ops.copy import copy
 from wherry.ops.copy_many import Outcome, copy_many
 from wherry.ops.errand import Copied, Options
 from wherry.ops.progress import Arrived, Event, Failed, Progress
 
 __all__ = ["Done", "Told", "next_time", "run_many", "run_one"]
-
-Result = TypeVar("Result")
 
 
 class Told(Struct, frozen=True):
@@ -75,7 +71,7 @@ def run_one(told: Told, pair: Pair) -> Done:
 
     try:
         with shown(quiet=told.quiet, as_json=told.as_json) as progress:
-            return run(_within(told.timeout, work(progress), str(pair.target)), heavy=True)
+            return run(within(told.timeout, work(progress), next_time(str(pair.target))), heavy=True)
     except (WherryError, OSError) as error:
         if told.as_json:
             print_event("failed", failure_document(str(pair.origin), str(pair.target), error))
@@ -116,7 +112,7 @@ def run_many(told: Told, what: Sequence[Pair] | TagsOf) -> list[Done]:
 
     target = what.destination if isinstance(what, TagsOf) else None
     with shown(quiet=told.quiet, as_json=told.as_json) as progress:
-        return run(_within(told.timeout, work(progress), target), heavy=True)
+        return run(within(told.timeout, work(progress), next_time(target)), heavy=True)
 
 
 def _telling(asked: Sequence[Asked], progress: Progress) -> Progress:
@@ -143,22 +139,3 @@ def next_time(target: str | None) -> str:
     if target is not None and target.startswith(("oci-archive:", "docker-archive:")):
         return "nothing has changed there (an archive is replaced as a whole), and the same command begins anew"
     return "the same command goes on where this one stopped"
-
-
-async def _within(seconds: float | None, work: Coroutine[Any, Any, Result], target: str | None) -> Result:
-    """Do it in this time.
-
-    Raises:
-        TimedOut: it takes longer.
-    """
-    try:
-        async with asyncio.timeout(seconds) as scope:
-            return await work
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        raise TimedOut(
-            f"not done within the {seconds:g} s of --timeout",
-            registry="",
-            hint=next_time(target),
-        ) from None

@@ -3,13 +3,25 @@
 import click
 
 from wherry.cli.failures import Manner
+from wherry.cli.quantities import read_duration, read_rate
 
-__all__ = ["exit_codes_option", "insecure_option", "is_text"]
+__all__ = ["exit_codes_option", "insecure_option", "is_text", "limit_rate_option", "timeout_option"]
 
 insecure_option = click.option(
     "--insecure", is_flag=True, help="Allow plain HTTP, and TLS certificates that nobody vouches for."
 )
 """Every command has it that talks to registries."""
+
+timeout_option = click.option(
+    "--timeout", metavar="DURATION", callback=read_duration, help="Give up after so long: 30s, 5m, 1h."
+)
+limit_rate_option = click.option(
+    "--limit-rate",
+    metavar="RATE",
+    callback=read_rate,
+    help="From and to registries, read and send no more than so many bytes a second: 10M, 500K.",
+)
+"""Both are for commands that move or read blobs."""
 
 
 def _ask_for_fine_codes(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's signature

@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 from wherry.cli.failures import say
 from wherry.cli.surroundings import credential_files, docker_config, host_files, notes_folder
+from wherry.oci.errors import TimedOut
 from wherry.stores.remote import Client
 from wherry.stores.remote.credentials import Credentials, InOrder
 from wherry.stores.remote.proxies import Proxies
 from wherry.stores.remote.reach import Loopback
 
-__all__ = ["docker_config", "open_client", "run"]
+__all__ = ["docker_config", "open_client", "run", "within"]
 
 Result = TypeVar("Result")
 
@@ -51,3 +52,18 @@ def run(main: Coroutine[Any, Any, Result], *, heavy: bool = False) -> Result:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
+
+
+async def within(seconds: float | None, work: Coroutine[Any, Any, Result], next_time: str) -> Result:
+    """Do it in this time; None is: however long it takes. `next_time` says what the same command would do.
+
+    Raises:
+        TimedOut: it takes longer.
+    """
+    try:
+        async with asyncio.timeout(seconds) as scope:
+            return await work
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise TimedOut(f"not done within the {seconds:g} s of --timeout", registry="", hint=next_time) from None
