@@ -1,6 +1,7 @@
 """Our own registry, in this process, on a loopback port: the one that tests talk to. And how Hypothesis takes its examples."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,6 +20,10 @@ from wherry.server.running import Running, running
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None, max_examples=3000)
 settings.load_profile("same")
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, which their processes would inherit: but tests send it to some.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,12 +2,11 @@ import os
 import subprocess
 import sys
 
-import click
 import pytest
 
 from wherry import __version__
 from wherry.cli.lazy import Place
-from wherry.cli.root import ALIASES, COMMANDS, SECTIONS
+from wherry.cli.root import ALIASES, COMMANDS, SECTIONS, root
 
 
 async def test_help_lists_every_command(wherry) -> None:
@@ -61,11 +60,17 @@ async def test_every_command_explains_itself(wherry, name) -> None:
     assert f"Usage: wherry {name}" in done.lines[0]
 
 
-def test_an_extra_that_is_not_installed_is_named() -> None:
-    with pytest.raises(
-        click.ClickException, match=r"absent_module is not installed\ntry: pip install 'wherry\[more\]'"
-    ):
-        Place("tests.cli.needs_absent_module:command", "…", extra="more").load()
+ABSENT = Place("tests.cli.needs_absent_module:command", "…", extra="more")
+
+
+async def test_an_extra_that_is_not_installed_is_named_with_what_installs_it(wherry, monkeypatch) -> None:
+    monkeypatch.setitem(root.places, "absent", ABSENT)
+    done = await wherry("absent", "--help")
+    assert (done.code, done.out) == (1, b"")
+    assert done.err.splitlines() == [
+        "wherry: absent_module is not installed",
+        "try: pip install 'wherry[more]'",
+    ]
 
 
 def test_a_place_without_its_module_is_a_bug() -> None:
@@ -73,11 +78,25 @@ def test_a_place_without_its_module_is_a_bug() -> None:
         Place("wherry.cli.absent:command", "…", extra="more").load()
 
 
+def completed(*words: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """What the shell is told of the last word; `before` is Python that runs before."""
+    asked = {"_WHERRY_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    command = [sys.executable, "-c", f"{before}\nfrom wherry.cli import main; main()"]
+    return subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, check=False)
+
+
 def test_the_shell_can_complete_commands() -> None:
-    environment = os.environ | {"_WHERRY_COMPLETE": "bash_complete", "COMP_WORDS": "wherry man", "COMP_CWORD": "1"}
-    command = [sys.executable, "-c", "from wherry.cli import main; main()"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == "plain,manifest\n"
+    assert completed("wherry", "man").stdout == "plain,manifest\n"
+    assert completed("wherry", "man", before="import sys; sys.modules['wherry.cli.manifest'] = None").returncode == 0
+    assert completed("wherry", "manifest", "p").stdout.split() == ["plain,prune", "plain,push"]
+    assert "plain,--exit-codes" in completed("wherry", "--").stdout.split()
+
+
+def test_completing_without_an_extra_says_nothing_about_it() -> None:
+    without = "import sys; sys.modules['granian'] = sys.modules['sqlalchemy'] = None"
+    assert completed("wherry", "s", before=without).stdout == "plain,serve\n"
+    done = completed("wherry", "serve", "--", before=without)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def shell(script: str) -> subprocess.CompletedProcess[str]:

@@ -8,9 +8,16 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from msgspec import Struct
 
-__all__ = ["LazyGroup", "Place"]
+from wherry.oci.errors import WherryError
+
+__all__ = ["ExtraMissing", "LazyGroup", "Place"]
+
+
+class ExtraMissing(WherryError):
+    """A command needs a package that comes with an extra."""
 
 
 class Place(Struct, frozen=True):
@@ -21,16 +28,18 @@ class Place(Struct, frozen=True):
     extra: str | None = None
 
     def load(self) -> click.Command:
-        """Import the command."""
+        """Import the command.
+
+        Raises:
+            ExtraMissing: its extra is not installed.
+        """
         module, _, attribute = self.where.partition(":")
         try:
             command = getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:
             if self.extra is None or (error.name or "").startswith("wherry"):
                 raise
-            raise click.ClickException(
-                f"{error.name} is not installed\ntry: pip install 'wherry[{self.extra}]'"
-            ) from error
+            raise ExtraMissing(f"{error.name} is not installed", hint=f"pip install 'wherry[{self.extra}]'") from error
         if not isinstance(command, click.Command):
             raise TypeError(f"{self.where} is not a click command")
         return command
@@ -58,6 +67,12 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         place = self.places.get(self.aliases.get(cmd_name, cmd_name))
         return None if place is None else place.load()
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What can be typed here; click's own would import every command for its help."""
+        names = [CompletionItem(name, help=self.places[name].summary) for name in self.list_commands(ctx)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [item for item in names if item.value.startswith(incomplete)] + options
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         width = max(len(self._spelled(name)) for name in self.places)  # the same in all sections

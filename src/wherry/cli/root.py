@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
 from wherry._version import __version__
-from wherry.cli.failures import Manner, exit_code_of, guarded
-from wherry.cli.lazy import LazyGroup, Place
+from wherry.cli.failures import ExitCode, Manner, exit_code_of, guarded
+from wherry.cli.lazy import ExtraMissing, LazyGroup, Place
 from wherry.cli.options import exit_codes_option
 
 __all__ = ["ALIASES", "COMMANDS", "SECTIONS", "root", "run"]
@@ -68,7 +69,9 @@ def root() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; a command's own code is the integer that it returns."""
     if COMPLETION in os.environ:
-        root.main(list(arguments), prog_name="wherry")  # answers the shell, and exits
+        with suppress(ExtraMissing):  # to be told when the command is run, and not in the middle of typing
+            root.main(list(arguments), prog_name="wherry")  # answers the shell, and exits
+        return ExitCode.FAILED
     manner = Manner.of(os.environ)
     return guarded(lambda: _dispatch(list(arguments), manner), manner)
 
