@@ -48,15 +48,15 @@ def credential_files(environment: Mapping[str, str] = os.environ) -> list[Docker
     """
     files = []
     if told := environment.get("REGISTRY_AUTH_FILE"):
-        files.append(DockerConfig(Path(told), scoped=True))
+        files.append(DockerConfig(Path(told), podman=True))
     home = _home(environment)
     if home is not None or environment.get("DOCKER_CONFIG"):
         files.append(DockerConfig(docker_config(environment) / "config.json"))
     if folder := environment.get("XDG_RUNTIME_DIR"):
-        files.append(DockerConfig(Path(folder) / "containers" / "auth.json", scoped=True))
+        files.append(DockerConfig(Path(folder) / "containers" / "auth.json", podman=True))
     settings = _settings(environment)
     if settings is not None:
-        files.append(DockerConfig(settings / "auth.json", scoped=True))
+        files.append(DockerConfig(settings / "auth.json", podman=True))
     return files
 
 
@@ -67,7 +67,7 @@ def kept_in(environment: Mapping[str, str] = os.environ) -> DockerConfig:
         CredentialsError: there is no home folder, and nothing is named.
     """
     if told := environment.get("REGISTRY_AUTH_FILE"):
-        return DockerConfig(Path(told), scoped=True)
+        return DockerConfig(Path(told), podman=True)
     return DockerConfig(docker_config(environment) / "config.json")
 
 

@@ -142,6 +142,13 @@ async def test_helper_that_knows_nothing_leaves_it_to_the_file(tmp_path: Path, h
     assert await config.find("other.example") is None
 
 
+async def test_helper_whose_answer_names_nobody_knows_nothing(tmp_path: Path, helper):
+    helper("""echo '{"ServerURL": "", "Username": "", "Secret": ""}'""")
+    assert await _config(tmp_path, {"credsStore": "test"}).find("r.example") is None
+    config = _config(tmp_path, {"credsStore": "test", "auths": {"r.example": {"auth": _auth("me:secret")}}})
+    assert await config.find("r.example") == Credential("me", "secret")
+
+
 async def test_helper_that_is_not_installed_is_named_and_the_file_still_counts(tmp_path: Path):
     config = _config(tmp_path, {"credsStore": "never-installed", "auths": {"r.example": {"auth": _auth("me:secret")}}})
     assert await config.find("r.example") == Credential("me", "secret")
@@ -261,17 +268,21 @@ SCOPED = {
         ("docker.io", "me/app", None),
     ],
 )
-async def test_longest_key_that_fits_is_the_one_of_podman(tmp_path: Path, registry, repository, username):
+@pytest.mark.parametrize("podman", [True, False])
+async def test_longest_key_that_fits_is_the_one(tmp_path: Path, registry, repository, username, podman):
     (tmp_path / "auth.json").write_text(json.dumps(SCOPED))
-    found = await DockerConfig(tmp_path / "auth.json", scoped=True).find(registry, repository)
+    found = await DockerConfig(tmp_path / "auth.json", podman=podman).find(registry, repository)
     assert (found.username if found else None) == username
 
 
-async def test_docker_knows_no_keys_of_repositories(tmp_path: Path):
-    found = await _config(tmp_path, SCOPED).find("r.example", "team/app")
-    assert found is not None
-    assert found.username == "host"
-    assert found.source == f"{tmp_path}/config.json, r.example"
+@pytest.mark.parametrize("key", ["r.example/", "r.example/v1/", "r.example/v2", "http://r.example/"])
+async def test_key_with_the_path_of_the_api_is_the_registrys(tmp_path: Path, key: str):
+    config = _config(tmp_path, {"auths": {key: {"auth": _auth("me:secret")}}})
+    found = await config.find("r.example", "team/app")
+    assert found == Credential("me", "secret")
+    assert found.source == f"{tmp_path}/config.json, {key}"
+    assert await config.forget("r.example")
+    assert await config.find("r.example") is None
 
 
 async def test_credential_is_written_as_docker_does_and_the_rest_stays(tmp_path: Path):
@@ -294,7 +305,7 @@ async def test_file_and_folder_are_made_where_there_are_none(tmp_path: Path):
 
 
 async def test_podman_has_docker_hub_under_its_plain_name(tmp_path: Path):
-    file = DockerConfig(tmp_path / "auth.json", scoped=True)
+    file = DockerConfig(tmp_path / "auth.json", podman=True)
     await file.keep("docker.io", Credential("me", "secret"))
     assert list(json.loads((tmp_path / "auth.json").read_text())["auths"]) == ["docker.io"]
 
@@ -313,6 +324,16 @@ async def test_other_spellings_of_a_registry_go_when_it_is_written(tmp_path: Pat
     config = _config(tmp_path, {"auths": old})
     await config.keep("r.example", Credential("me", "secret"))
     assert set(json.loads((tmp_path / "config.json").read_text())["auths"]) == {"r.example", "r.example/team"}
+
+
+async def test_logins_at_the_same_time_lose_none_of_each_other(tmp_path: Path):
+    files = [_config(tmp_path, {"auths": {}}) for _ in range(8)]
+    for file in files:
+        assert await file.find("r0.example") is None  # each has read it before any has written it
+    await asyncio.gather(*(file.keep(f"r{number}.example", Credential("me", "x")) for number, file in enumerate(files)))
+    await files[0].forget("r7.example")
+    found = json.loads((tmp_path / "config.json").read_text())["auths"]
+    assert sorted(found) == [f"r{number}.example" for number in range(7)]
 
 
 async def test_credential_goes_to_the_helper_and_not_into_the_file(tmp_path: Path, monkeypatch):

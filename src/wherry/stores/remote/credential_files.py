@@ -2,17 +2,16 @@
 
 Such a file has, for each registry, an entry of `auths` (`auth` is base64 of `user:password`; or `username` and
 `password`, an `identitytoken`, a `registrytoken`), or names a program that keeps them: `credHelpers` for one registry,
-`credsStore` for all. In `auth.json` a key may go on to a namespace or a repository (`host/team/app`); the longest that
-fits is the one. What we do not know in a file stays as it is.
+`credsStore` for all (`credential_entries` reads the entries). What we do not know in a file stays as it is.
 
 Only front ends know where the files are. Spec: containers-auth.json(5); docker's has none.
 """
 
 import asyncio
-import base64
-import binascii
+import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,27 +19,27 @@ from typing import Any
 from wherry.oci.document import NotJSON, decode, object_at, text_at, texts_at
 from wherry.oci.errors import CredentialsError, InvalidDescriptor
 from wherry.oci.reference import DOCKER_HUB
+from wherry.stores.remote.credential_entries import HUB_KEY, HUB_KEYS, entry_of, found_in, is_of
 from wherry.stores.remote.credential_helper import Helper
-from wherry.stores.remote.credentials import IDENTITY_TOKEN, Credential, HelperAbsent
+from wherry.stores.remote.credentials import Credential, HelperAbsent
 
 __all__ = ["DockerConfig"]
 
-_HUB_KEY = "https://index.docker.io/v1/"
-_HUB_KEYS = (_HUB_KEY, DOCKER_HUB, "index.docker.io", "registry-1.docker.io")
 _PATIENCE = 30.0  # seconds: a helper may ask its user to unlock a key ring
+_TURN, _TURNS = 0.01, 1000  # seconds: somebody else's turn takes some milliseconds, and is not waited for for ever
 
 
 class DockerConfig:
     """The file at `path`; read when it is first needed. It need not exist.
 
     Args:
-        scoped: keys may go on to a namespace or a repository, as podman's do.
+        podman: it is podman's: Docker Hub has its plain name there.
         patience: seconds that a helper may think.
     """
 
-    def __init__(self, path: Path, *, scoped: bool = False, patience: float = _PATIENCE) -> None:
+    def __init__(self, path: Path, *, podman: bool = False, patience: float = _PATIENCE) -> None:
         self.path = path
-        self._scoped = scoped
+        self._podman = podman
         self._patience = patience
         self._document: Mapping[str, Any] | None = None
         self._helped: dict[str, Credential | None] = {}
@@ -82,18 +81,20 @@ class DockerConfig:
         Raises:
             HelperAbsent, CredentialsError: the helper fails, or the file cannot be read or written.
         """
-        document = self._read()
+        document = self._read_anew()
+        self._entries(document)
         key, helper = self._key(registry), self._helper(document, registry)
-        entries = dict(self._entries(document))
-        for other in self._theirs(entries, registry):
-            if other != key:
-                del entries[other]  # docker would find one, podman the other
+        entry = {}  # as docker does: the key alone shows that somebody is logged in
         if helper is None:
-            entries[key] = _entry_of(credential)
+            entry = entry_of(credential)
         else:
             await helper.store(key, credential)
-            entries[key] = {}  # as docker does: the key alone shows that somebody is logged in
-        self._write({**document, "auths": entries})
+
+        def kept(entries: Mapping[str, Any]) -> Mapping[str, Any]:
+            others = {name: entries[name] for name in entries if name == key or not is_of(registry, name)}
+            return {**others, key: entry}  # docker would find one spelling, podman the other
+
+        await self._change(kept)
         return str(self.path) if helper is None else f"{helper.program} ({self.path})"
 
     async def forget(self, registry: str) -> bool:
@@ -102,23 +103,19 @@ class DockerConfig:
         Raises:
             HelperAbsent, CredentialsError: the helper fails, or the file cannot be read or written.
         """
-        document = self._read()
+        document = self._read_anew()
         helper, entries = self._helper(document, registry), self._entries(document)
-        theirs = self._theirs(entries, registry)
+        theirs = [name for name in entries if is_of(registry, name)]
         there = any(entries[each] for each in theirs)  # an empty entry stands for what its helper has
         if helper is not None and await helper.get(self._key(registry)) is not None:
             await helper.erase(self._key(registry))
             there = True
         if theirs:  # after the helper: where that fails, the file still says that there is something to forget
-            self._write({**document, "auths": {name: entries[name] for name in entries if name not in theirs}})
+            await self._change(lambda now: {name: now[name] for name in now if not is_of(registry, name)})
         return there
 
-    def _theirs(self, entries: Mapping[str, Any], registry: str) -> list[str]:
-        """The keys of a registry; those of its repositories are others."""
-        return [key for key in entries if ("://" in key or "/" not in key) and _host(key) == registry]
-
     def _key(self, registry: str) -> str:
-        return _HUB_KEY if registry == DOCKER_HUB and not self._scoped else registry
+        return HUB_KEY if registry == DOCKER_HUB and not self._podman else registry
 
     async def _from_helper(self, document: Mapping[str, Any], registry: str) -> Credential | None:
         helper = self._helper(document, registry)
@@ -131,27 +128,15 @@ class DockerConfig:
 
     def _helper(self, document: Mapping[str, Any], registry: str) -> Helper | None:
         helpers = texts_at(document, "credHelpers") or {}
-        keys = _HUB_KEYS if registry == DOCKER_HUB else (registry,)
+        keys = HUB_KEYS if registry == DOCKER_HUB else (registry,)
         name = next((helpers[key] for key in keys if key in helpers), None)
         if name is None:
             name = text_at(document, "credsStore")
         return Helper(name, str(self.path), self._patience) if name else None
 
     def _from_entries(self, entries: Mapping[str, Any], registry: str, repository: str) -> Credential | None:
-        for key in self._keys(entries, registry, repository):
-            entry = object_at(entries, key, "auths")
-            found = None if entry is None else _credential(entry)
-            if found is not None:
-                return replace(found, source=f"{self.path}, {key}")
-        return None
-
-    def _keys(self, entries: Mapping[str, Any], registry: str, repository: str) -> Iterator[str]:
-        """The keys that may hold it, best first. Old files have URLs as keys; what counts in them is the host."""
-        if self._scoped:
-            parts = repository.split("/") if repository else []
-            yield from ("/".join([registry, *parts[:length]]) for length in range(len(parts), 0, -1))
-        yield from _HUB_KEYS if registry == DOCKER_HUB else (registry,)
-        yield from (key for key in entries if key.partition("://")[2].partition("/")[0] == registry)
+        found = found_in(entries, registry, repository)
+        return replace(found[1], source=f"{self.path}, {found[0]}") if found is not None else None
 
     def _entries(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
@@ -176,31 +161,35 @@ class DockerConfig:
             self._document = document
         return self._document
 
-    def _write(self, document: Mapping[str, Any]) -> None:
-        """Replace the file as a whole, for its owner's eyes alone; behind a symbolic link, what the link names."""
-        path = Path(os.path.realpath(self.path))
+    def _read_anew(self) -> Mapping[str, Any]:
+        self._document = None
+        return self._read()
+
+    async def _change(self, edit: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        """Write the file with other entries. It is read anew for that: somebody else may have logged in meanwhile.
+
+        Behind a symbolic link, what the link names is written.
+        """
+        path = self._behind_links()
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
-            try:
-                with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                    file.write(_formatted(document))
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(path)
-            except BaseException:
-                draft.unlink(missing_ok=True)
-                raise
+            async with _alone_in(path.parent):
+                document = self._read_anew()
+                changed = {**document, "auths": dict(edit(self._entries(document)))}
+                _replace(path, _formatted(changed))
         except OSError as error:
             raise CredentialsError(
                 f"{self.path}: cannot be written: {error.strerror}", hint="set DOCKER_CONFIG to a folder of your own"
             ) from error
-        self._document = document
+        self._document = changed
         self._helped.clear()
 
+    def _behind_links(self) -> Path:
+        return Path(os.path.realpath(self.path))
+
     def _broken(self, reason: str) -> CredentialsError:
-        variable = "REGISTRY_AUTH_FILE" if self._scoped else "DOCKER_CONFIG"
-        other = "file" if self._scoped else "folder"
+        variable = "REGISTRY_AUTH_FILE" if self._podman else "DOCKER_CONFIG"
+        other = "file" if self._podman else "folder"
         return CredentialsError(
             f"{self.path}: {reason}", hint=f"mend {self.path}, or set {variable} to another {other}"
         )
@@ -213,34 +202,34 @@ def _formatted(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, indent="\t", ensure_ascii=False).encode()
 
 
-def _host(key: str) -> str:
-    """The registry that a key is about."""
-    host = (key.partition("://")[2] or key).partition("/")[0]
-    return DOCKER_HUB if host in _HUB_KEYS else host
+def _replace(path: Path, content: bytes) -> None:
+    """Replace a file as a whole, for its owner's eyes alone."""
+    draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
-def _entry_of(credential: Credential) -> dict[str, str]:
-    """An entry as docker writes it."""
-    password = "" if credential.identity_token else credential.password
-    entry = {"auth": base64.b64encode(f"{credential.username}:{password}".encode()).decode()}
-    return entry | ({"identitytoken": credential.identity_token} if credential.identity_token else {})
-
-
-def _credential(entry: Mapping[str, Any]) -> Credential | None:
-    identity_token = text_at(entry, "identitytoken") or ""
-    registry_token = text_at(entry, "registrytoken") or ""
-    username, password = text_at(entry, "username") or "", text_at(entry, "password") or ""
-    if auth := text_at(entry, "auth"):
-        try:
-            # Go's decoder, which docker has, passes over line breaks: `base64` writes them.
-            pair = base64.b64decode(auth.replace("\r", "").replace("\n", ""), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            raise ValueError("auth is not base64 of user:password") from None
-        username, colon, password = pair.rstrip("\0").partition(":")
-        if not colon:
-            raise ValueError("auth is not base64 of user:password")
-    if username == IDENTITY_TOKEN:
-        return Credential(identity_token=password)
-    if not (username or identity_token or registry_token):
-        return None
-    return Credential(username, password, identity_token, registry_token)
+@asynccontextmanager
+async def _alone_in(folder: Path) -> AsyncIterator[None]:
+    """As the only one of us who changes a file there; the folder itself is locked, so that nothing is left behind."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for _ in range(_TURNS):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                await asyncio.sleep(_TURN)
+            except OSError:  # locks are not to be had here; docker has none at all
+                break
+            else:
+                break
+        yield
+    finally:
+        os.close(descriptor)

@@ -54,6 +54,8 @@ class Helper(Struct, frozen=True):
             username, secret = text_at(document, "Username") or "", text_at(document, "Secret") or ""
         except (NotJSON, InvalidDescriptor):
             raise self._error("its answer is not the JSON it should be") from None
+        if not username:  # so some helpers say that they know nothing, with exit code 0
+            return None
         source = f"{self.program} ({self.named_by})"
         if username == IDENTITY_TOKEN:
             return Credential(identity_token=secret, source=source)
