@@ -107,14 +107,62 @@ async def test_fields_that_nobody_knows_are_kept(layout: Layout) -> None:
     assert len(after["manifests"]) == 2
 
 
-async def test_names_that_are_no_tags_are_kept_and_not_listed(layout: Layout) -> None:
-    await put(an_image(), layout, "1")
+def rename(layout: Layout, *names: str) -> None:
+    """Give the listed manifests other names, as somebody else may have written them."""
     document = json.loads((layout.path / "index.json").read_bytes())
-    document["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"] = "docker.io/library/alpine:3.20"
+    for entry, name in zip(document["manifests"], names, strict=True):
+        entry["annotations"] = {"org.opencontainers.image.ref.name": name}
     (layout.path / "index.json").write_text(json.dumps(document))
+
+
+def names_of(layout: Layout) -> list[str]:
+    return [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in listed(layout)]
+
+
+@pytest.mark.parametrize("name", ["team/app", "Not A Name:1", f"a@sha256:{'0' * 64}", ":1", ""])
+async def test_names_that_are_no_tags_are_kept_and_not_listed(layout: Layout, name: str) -> None:
+    await put(an_image(), layout, "1")
+    rename(layout, name)
     await put(an_image("other"), layout, "2")
     assert [tag async for tag in layout.tags()] == ["2"]
-    assert len(listed(layout)) == 2
+    assert names_of(layout) == [name, "2"]
+
+
+@pytest.mark.parametrize("name", ["docker.io/library/alpine:3.20", "127.0.0.1:5000/team/app:3.20", "alpine:3.20"])
+async def test_whole_reference_that_podman_writes_is_known_by_its_tag(layout: Layout, name: str) -> None:
+    await put(an_image(), layout, "1")
+    rename(layout, name)
+    assert await layout.only() == Tag("3.20")
+    assert (await layout.resolve(Tag("3.20"))).digest == an_image().digest
+    await put(an_image("other"), layout, "3.20")
+    assert (await layout.resolve(Tag("3.20"))).digest == an_image("other").digest
+    assert names_of(layout) == [name]
+    await layout.delete(Tag("3.20"))
+    assert listed(layout) == []
+
+
+async def test_tag_of_several_whole_references_is_not_guessed(layout: Layout) -> None:
+    await put(an_image(), layout, "1")
+    await put(an_image("other"), layout, "2")
+    rename(layout, "localhost/one:1", "localhost/two:1")
+    assert [tag async for tag in layout.tags()] == []
+    with pytest.raises(ManifestUnknown, match="2 manifests are called 1") as caught:
+        await layout.resolve(Tag("1"))
+    assert str(an_image().digest) in (caught.value.hint or "")
+    await put(an_image("third"), layout, "1")
+    assert (await layout.resolve(Tag("1"))).digest == an_image("third").digest
+    assert names_of(layout) == ["localhost/one:1", "localhost/two:1", "1"]
+
+
+async def test_tag_that_is_listed_twice_is_not_guessed_and_a_push_takes_both(layout: Layout) -> None:
+    await put(an_image(), layout, "1")
+    await put(an_image("other"), layout, "2")
+    rename(layout, "1", "1")
+    with pytest.raises(ManifestUnknown, match="2 manifests are called 1"):
+        await layout.resolve(Tag("1"))
+    await put(an_image("third"), layout, "1")
+    assert (await layout.resolve(Tag("1"))).digest == an_image("third").digest
+    assert names_of(layout) == ["1"]
 
 
 async def test_pushing_what_is_there_writes_nothing(layout: Layout) -> None:

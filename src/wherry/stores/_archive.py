@@ -9,7 +9,7 @@ import os
 import stat
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -115,8 +115,8 @@ class ArchiveFile:
     def name_of(self, tag: Tag) -> str:
         return self._form.name_of(self._written, tag, self.names() or Names.empty())
 
-    def tag_of(self, name: str) -> Tag | None:
-        return self._form.tag_of(name, self.names() or Names.empty())
+    def tags_in(self, names: Names) -> Iterable[Tag]:
+        return self._form.tags_in(names)
 
     def written(self, tag: Tag) -> str:
         return self._form.written(self._written, tag, self.names() or Names.empty())

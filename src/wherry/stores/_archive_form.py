@@ -1,6 +1,6 @@
 """What a kind of archive has to say of itself, so that one module writes them all: what is in a tar, and how names are told."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -77,5 +77,5 @@ class Form(Protocol):
             ManifestUnknown: it is not clear which repository is meant.
         """
 
-    def tag_of(self, name: str, names: Names) -> Tag | None:
-        """The tag that a name is in the repository that is meant; None if it is none."""
+    def tags_in(self, names: Names) -> Iterable[Tag]:
+        """The tags that names are in the repository that is meant."""

@@ -8,7 +8,8 @@ Docker 25 on it is an OCI layout too, with the manifests. wherry reads both and 
 Names are whole, `docker.io/library/alpine:3.20`: one archive may have images of many repositories.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
@@ -99,12 +100,13 @@ class DockerForm:
             )
         return f"{context}:{tag}"
 
-    def tag_of(self, name: str, names: Names) -> Tag | None:
-        context, _, tag = name.rpartition(":")
-        try:
-            return Tag(tag) if context and context == self._context(names) else None
-        except InvalidTag:
-            return None
+    def tags_in(self, names: Names) -> Iterable[Tag]:
+        meant = self._context(names)
+        for name in {entry.name for entry in names.entries if entry.name is not None}:
+            context, _, tag = name.rpartition(":")
+            if context and context == meant:
+                with suppress(InvalidTag):
+                    yield Tag(tag)
 
     def _context(self, names: Names) -> str | None:
         if self._repository is not None:

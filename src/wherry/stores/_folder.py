@@ -4,13 +4,13 @@ Several may work on one folder, in several processes. Readers take no lock: ever
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.document import NotJSON, decode
-from wherry.oci.errors import BlobUnknown, InvalidTag, ManifestInvalid, NameUnknown, StoreError
+from wherry.oci.errors import BlobUnknown, ManifestInvalid, NameUnknown, StoreError
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 from wherry.stores._durable import locked, replace, sweep
@@ -57,12 +57,8 @@ class Folder:
     def name_of(self, tag: Tag) -> str:
         return str(tag)
 
-    def tag_of(self, name: str) -> Tag | None:
-        """Its tag; a name need not be one: some tools write whole references."""
-        try:
-            return Tag(name)
-        except InvalidTag:
-            return None
+    def tags_in(self, names: Names) -> Iterable[Tag]:
+        return names.tags()
 
     def written(self, tag: Tag) -> str:
         return f"{self}:{tag}"

@@ -1,6 +1,6 @@
 """What a list of manifests and the content that they lead to say together, wherever they are: in a folder, in a tar."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from wherry.oci.descriptor import Descriptor
@@ -31,8 +31,8 @@ class Listed(Protocol):
     def name_of(self, tag: Tag) -> str:
         """The name that a tag has in the list."""
 
-    def tag_of(self, name: str) -> Tag | None:
-        """The tag that a name in the list is; None if it is none."""
+    def tags_in(self, names: Names) -> Iterable[Tag]:
+        """The tags that names in the list are."""
 
     def written(self, tag: Tag) -> str:
         """How a user writes a tag that is there."""
@@ -55,7 +55,7 @@ def find(place: Listed, name: Tag | Digest) -> Manifest:
         DigestMismatch: its bytes are others.
     """
     names = _names(place)
-    listed = names.find(name if isinstance(name, Digest) else place.name_of(name))
+    listed = names.find(name if isinstance(name, Digest) else _sole(place, names, name))
     if listed is None and isinstance(name, Tag):
         raise ManifestUnknown(f"{place}: no such tag: {name}", hint=f"`wherry ls {place}` lists the tags there")
     digest = name if isinstance(name, Digest) else listed.digest if listed else None
@@ -114,8 +114,7 @@ def only(place: Listed, concerned: Names | None = None) -> Tag | Digest:
 
 def tags(place: Listed, names: Names) -> list[Tag]:
     """The names that are tags, in byte order."""
-    found = {place.tag_of(entry.name) for entry in names.entries if entry.name is not None}
-    return sorted(tag for tag in found if tag is not None)
+    return sorted(place.tags_in(names))
 
 
 def check_whole(place: Listed, manifest: Manifest) -> None:
@@ -158,6 +157,22 @@ def _reachable(place: Listed) -> Iterator[Manifest]:
         if manifest.kind is Kind.INDEX:
             waiting += [child.digest for child in manifest.view.manifests if place.has(child)]
         yield manifest
+
+
+def _sole(place: Listed, names: Names, tag: Tag) -> str:
+    """The name that a tag has in the list.
+
+    Raises:
+        ManifestUnknown: several manifests have it.
+    """
+    name = place.name_of(tag)
+    digests = list(dict.fromkeys(entry.descriptor.digest for entry in names.called(name)))
+    if len(digests) > 1:
+        raise ManifestUnknown(
+            f"{place}: {len(digests)} manifests are called {tag}",
+            hint=f"name one by its digest: {', '.join(map(str, digests))}",
+        )
+    return name
 
 
 def _names(place: Listed) -> Names:

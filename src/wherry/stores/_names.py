@@ -12,8 +12,9 @@ from msgspec import Struct
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.document import NotJSON, decode, encode, list_at
-from wherry.oci.errors import InvalidDescriptor, StoreError
+from wherry.oci.errors import InvalidDescriptor, InvalidReference, InvalidTag, StoreError
 from wherry.oci.mediatype import OCI_INDEX
+from wherry.oci.reference import Reference, Tag
 
 __all__ = ["REF_NAME", "Entry", "Names"]
 
@@ -68,19 +69,34 @@ class Names(Struct, frozen=True):
 
     def find(self, name: str | Digest) -> Descriptor | None:
         """The manifest of that name, or with that digest."""
-        found = (
-            entry.descriptor
-            for entry in self.entries
-            if (entry.descriptor.digest == name if isinstance(name, Digest) else entry.name == name)
-        )
-        return next(found, None)
+        if isinstance(name, Digest):
+            return next((entry.descriptor for entry in self.entries if entry.descriptor.digest == name), None)
+        return next((entry.descriptor for entry in self._meant(name)), None)
+
+    def called(self, name: str) -> tuple[Entry, ...]:
+        """The entries of that name; where there is none, those with a whole reference in its place that has this tag."""
+        found = tuple(entry for entry in self.entries if entry.name == name)
+        return found or tuple(entry for entry in self.entries if _tag_in(entry.name) == name)
+
+    def tags(self) -> set[Tag]:
+        """The names that are tags; the tag of a whole reference, too, where no other reference has the same."""
+        whole: dict[Tag, set[str]] = {}
+        found = set()
+        for name in {entry.name for entry in self.entries if entry.name is not None}:
+            tag = _tag_in(name)
+            if tag is not None:
+                whole.setdefault(tag, set()).add(name)
+            elif _is_tag(name):
+                found.add(Tag(name))
+        return found | {tag for tag, names in whole.items() if len(names) == 1}
 
     def tagged(self, manifest: Descriptor, name: str) -> Self:
         """With `name` on this manifest and on no other. A nameless entry of it takes the name."""
-        named = next((entry for entry in self.entries if entry.name == name), None)
-        if named and (named.descriptor.digest, named.descriptor.size) == (manifest.digest, manifest.size):
+        named = self._meant(name)
+        if named and {(e.descriptor.digest, e.descriptor.size) for e in named} == {(manifest.digest, manifest.size)}:
             return self
-        others = tuple(entry for entry in self.entries if entry is not named)
+        name = (named[0].name if named else None) or name
+        others = tuple(entry for entry in self.entries if entry not in named)
         nameless = next((e for e in others if e.descriptor.digest == manifest.digest and e.name is None), None)
         base = manifest.to_json() if nameless is None else nameless.document
         annotations = {**(base.get("annotations") or {}), REF_NAME: str(name)}
@@ -98,8 +114,10 @@ class Names(Struct, frozen=True):
 
     def without(self, name: str | Digest) -> Self:
         """Without that name, or without any entry of that digest."""
-        by_digest = isinstance(name, Digest)
-        return self._with(tuple(e for e in self.entries if (e.descriptor.digest if by_digest else e.name) != name))
+        if isinstance(name, Digest):
+            return self._with(tuple(entry for entry in self.entries if entry.descriptor.digest != name))
+        named = self._meant(name)
+        return self._with(tuple(entry for entry in self.entries if entry not in named))
 
     def annotated(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Self:
         """With every entry's annotations changed so; `change` is given a copy."""
@@ -111,8 +129,31 @@ class Names(Struct, frozen=True):
 
         return type(self)(self.document, tuple(_entry(changed(entry.document)) for entry in self.entries))
 
+    def _meant(self, name: str) -> tuple[Entry, ...]:
+        """The entries of that name, or of the one whole reference that has this tag."""
+        found = self.called(name)
+        return found if len({entry.name for entry in found}) == 1 else ()
+
     def _with(self, entries: tuple[Entry, ...], *more: Entry) -> Self:
         return type(self)(self.document, (*entries, *more))
+
+
+def _is_tag(name: str) -> bool:
+    try:
+        Tag(name)
+    except InvalidTag:
+        return False
+    return True
+
+
+def _tag_in(name: str | None) -> Tag | None:
+    """The tag in a whole reference: what podman and buildah write as a name."""
+    if name is None or ":" not in name:
+        return None
+    try:
+        return Reference.parse_repository(name).tag
+    except InvalidReference:
+        return None
 
 
 def _entry(document: dict[str, Any]) -> Entry:

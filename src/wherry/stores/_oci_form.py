@@ -1,11 +1,11 @@
 """An OCI layout in a tar: what `oci-archive:` names. Spec: image-spec 1.1, image-layout.md."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from wherry.oci.digest import Digest
 from wherry.oci.document import NotJSON, decode
-from wherry.oci.errors import InvalidDigest, InvalidTag, StoreError
+from wherry.oci.errors import InvalidDigest, StoreError
 from wherry.oci.reference import Tag
 from wherry.stores._archive_form import Contents, Held
 from wherry.stores._names import Names
@@ -52,11 +52,8 @@ class OCIForm:
     def name_of(self, place: str, tag: Tag, names: Names) -> str:  # noqa: ARG002  # docker's form needs it
         return str(tag)
 
-    def tag_of(self, name: str, names: Names) -> Tag | None:  # noqa: ARG002  # docker's form needs it
-        try:
-            return Tag(name)
-        except InvalidTag:
-            return None
+    def tags_in(self, names: Names) -> Iterable[Tag]:
+        return names.tags()
 
 
 def read_layout(tar: Tar) -> Contents | None:
