@@ -32,7 +32,7 @@ def wherry(
     """Run a command line in a thread, so that a registry in this process can answer it."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for name in ("REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
+    for name in ("REGISTRY_AUTH_FILE", "DOCKER_AUTH_CONFIG", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name in ("WHERRY_CERTS_D", "WHERRY_REGISTRIES_CONF"):
         monkeypatch.setenv(name, "")

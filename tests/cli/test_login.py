@@ -156,6 +156,23 @@ async def test_what_podman_login_left_is_found(registry, wherry, tmp_path, monke
         assert (await wherry("ls", server.address)).code == 0
 
 
+async def test_variable_with_credentials_counts_before_the_file_and_a_login_says_so(
+    registry, wherry, typed, monkeypatch
+) -> None:
+    async with behind_basic(registry.address, "me", "secret") as server:
+        monkeypatch.setenv("DOCKER_AUTH_CONFIG", json.dumps({"auths": {server.address: _auth("me:secret")}}))
+        assert (await wherry("ls", server.address)).code == 0
+        typed("secret")
+        done = await wherry("login", server.address, "-u", "me", "--password-stdin")
+        assert done.code == 0
+        assert f"user 'me' in DOCKER_AUTH_CONFIG, {server.address} counts before it" in done.err
+        monkeypatch.setenv("DOCKER_AUTH_CONFIG", "$NEVER_EXPANDED")
+        done = await wherry("ls", server.address)
+        assert done.code == 1
+        assert "wherry: DOCKER_AUTH_CONFIG: it is not JSON" in done.err
+        assert "try: mend DOCKER_AUTH_CONFIG, or unset it" in done.err
+
+
 async def test_registry_that_lets_everybody_in_has_not_looked(registry, wherry, typed) -> None:
     typed("x")
     done = await wherry("login", registry.address, "-u", "me", "--password-stdin")

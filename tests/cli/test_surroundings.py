@@ -1,10 +1,11 @@
 """What the environment says of where files are."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from wherry.cli.surroundings import notes_folder
+from wherry.cli.surroundings import credential_files, notes_folder
 
 USUAL = Path("/somebody/.cache/wherry")
 
@@ -22,3 +23,18 @@ USUAL = Path("/somebody/.cache/wherry")
 )
 def test_notes_are_where_the_environment_says(environment, folder) -> None:
     assert notes_folder({"HOME": "/somebody"} | environment) == folder
+
+
+@pytest.mark.parametrize(
+    ("environment", "files"),
+    [
+        ({}, ["/s/.docker/config.json", f"/run/containers/{os.getuid()}/auth.json", "/s/.config/containers/auth.json"]),
+        (
+            {"XDG_RUNTIME_DIR": "/r", "XDG_CONFIG_HOME": "/c", "DOCKER_CONFIG": "/d", "REGISTRY_AUTH_FILE": "/a.json"},
+            ["/a.json", "/d/config.json", "/r/containers/auth.json", "/c/containers/auth.json"],
+        ),
+    ],
+    ids=["usual", "told"],
+)
+def test_credentials_are_where_docker_and_podman_have_them(environment, files) -> None:
+    assert [str(file.path) for file in credential_files({"HOME": "/s"} | environment)] == files

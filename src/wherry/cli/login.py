@@ -1,15 +1,17 @@
 """`wherry login`."""
 
 import sys
+from contextlib import suppress
 
 import click
 
 from wherry.cli.failures import say
 from wherry.cli.options import insecure_option
 from wherry.cli.session import open_client, run
-from wherry.cli.surroundings import kept_in
-from wherry.oci.errors import InvalidReference, Unauthorized
+from wherry.cli.surroundings import credential_files, kept_in
+from wherry.oci.errors import CredentialsError, InvalidReference, Unauthorized
 from wherry.oci.reference import DOCKER_HUB, check_registry
+from wherry.stores.remote.credential_files import DockerConfig
 from wherry.stores.remote.credentials import IDENTITY_TOKEN, Credential, Fixed
 from wherry.stores.remote.session import LoggedIn
 
@@ -47,6 +49,9 @@ def login(host: str, *, username: str | None, password: str | None, password_std
     if helper is None:
         what = "identity token" if told.credential.identity_token else "password"
         say(f"wherry: the {what} is in {place} as plain text; a credential helper (credsStore there) keeps it better")
+    before = run(_counting_before(registry, file))
+    if before is not None:
+        say(f"wherry: the credential of {before.who} in {before.source} counts before it")
     click.echo(f"logged in to {registry} as {credential.who}; kept by {place}")
 
 
@@ -72,6 +77,18 @@ async def _checked(registry: str, credential: Credential, *, insecure: bool) -> 
         except Unauthorized as error:
             error.hint = "check the user name and the password; many registries want an access token in its place"
             raise
+
+
+async def _counting_before(registry: str, kept: DockerConfig) -> Credential | None:
+    """A credential that commands find before the one that is kept."""
+    for each in credential_files():
+        if each.path == kept.path:
+            break
+        with suppress(CredentialsError):  # who looks for a credential there is told
+            found = await each.find(registry)
+            if found is not None:
+                return found
+    return None
 
 
 def _credential(registry: str, username: str | None, password: str | None) -> Credential:

@@ -22,6 +22,8 @@ __all__ = [
 ]
 
 _CERTIFICATES = ("/etc/containers/certs.d", "/etc/docker/certs.d", "/etc/containerd/certs.d")
+_AUTH = "DOCKER_AUTH_CONFIG"
+_RUNTIME = Path("/run/containers")
 _REGISTRIES = Path("/etc/containers/registries.conf")
 
 
@@ -44,16 +46,20 @@ def docker_config(environment: Mapping[str, str] = os.environ) -> Path:
 def credential_files(environment: Mapping[str, str] = os.environ) -> list[DockerConfig]:
     """The files that may hold credentials, first the one that counts most; none of them need exist.
 
-    What is named on purpose comes first, then docker's, then podman's and skopeo's.
+    What is named on purpose comes first, then docker's, then podman's and skopeo's. `DOCKER_AUTH_CONFIG` has the content of such a file.
     """
     files = []
     if told := environment.get("REGISTRY_AUTH_FILE"):
         files.append(DockerConfig(Path(told), podman=True))
+    if told := environment.get(_AUTH):
+        files.append(DockerConfig.in_variable(_AUTH, told))
     home = _home(environment)
     if home is not None or environment.get("DOCKER_CONFIG"):
         files.append(DockerConfig(docker_config(environment) / "config.json"))
-    if folder := environment.get("XDG_RUNTIME_DIR"):
-        files.append(DockerConfig(Path(folder) / "containers" / "auth.json", podman=True))
+    # Without a session of the user's (root, cron, su) podman has a folder of its own.
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    folder = Path(runtime) / "containers" if runtime else _RUNTIME / str(os.getuid())
+    files.append(DockerConfig(folder / "auth.json", podman=True))
     settings = _settings(environment)
     if settings is not None:
         files.append(DockerConfig(settings / "auth.json", podman=True))

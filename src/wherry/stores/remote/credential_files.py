@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from wherry.oci.document import NotJSON, decode, object_at, text_at, texts_at
 from wherry.oci.errors import CredentialsError, InvalidDescriptor
@@ -40,10 +40,18 @@ class DockerConfig:
     def __init__(self, path: Path, *, podman: bool = False, patience: float = _PATIENCE) -> None:
         self.path = path
         self._podman = podman
+        self._told: bytes | None = None
         self._patience = patience
         self._document: Mapping[str, Any] | None = None
         self._helped: dict[str, Credential | None] = {}
         self._asking = asyncio.Lock()
+
+    @classmethod
+    def in_variable(cls, name: str, content: str) -> Self:
+        """What an environment variable has in the place of such a file, as CI systems hand it over; it is only read."""
+        config = cls(Path(name))
+        config._told = content.encode(errors="surrogateescape")
+        return config
 
     async def find(self, registry: str, repository: str = "") -> Credential | None:
         """The credential for a registry: from its helper if one is named and knows it, else from the file.
@@ -147,7 +155,7 @@ class DockerConfig:
     def _read(self) -> Mapping[str, Any]:
         if self._document is None:
             try:
-                text = self.path.read_bytes()
+                text = self.path.read_bytes() if self._told is None else self._told
                 # an empty file is what `touch` and mounts of /dev/null leave, and docker takes it
                 document = decode(text) if text.strip() else {}
             except (FileNotFoundError, NotADirectoryError):
@@ -188,11 +196,9 @@ class DockerConfig:
         return Path(os.path.realpath(self.path))
 
     def _broken(self, reason: str) -> CredentialsError:
-        variable = "REGISTRY_AUTH_FILE" if self._podman else "DOCKER_CONFIG"
-        other = "file" if self._podman else "folder"
-        return CredentialsError(
-            f"{self.path}: {reason}", hint=f"mend {self.path}, or set {variable} to another {other}"
-        )
+        other = "REGISTRY_AUTH_FILE to another file" if self._podman else "DOCKER_CONFIG to another folder"
+        way_out = f"set {other}" if self._told is None else "unset it"
+        return CredentialsError(f"{self.path}: {reason}", hint=f"mend {self.path}, or {way_out}")
 
 
 def _formatted(document: Mapping[str, Any]) -> bytes:
