@@ -292,6 +292,26 @@ def test_hosts_below_a_domain(write):
     assert hosts.route("evil.example", "app").home.source == ""
 
 
+def test_location_takes_the_place_of_the_whole_host_below_a_domain(write):
+    text = """
+        [[registry]]
+        prefix = "*.lab.example"
+        location = "new.example/lab"
+        [[registry.mirror]]
+        location = "mirror.example:5000/of"
+        [[registry]]
+        prefix = "*.old.example"
+        [[registry.mirror]]
+        location = "mirror.example"
+    """
+    hosts = write({"registries.conf": text})
+    route = hosts.route("a.b.lab.example:5000", "team/app")
+    assert [str(each) for each in route.mirrors] == ["mirror.example:5000/of/team/app"]
+    assert str(route.home) == "new.example/lab/team/app"
+    route = hosts.route("a.old.example", "app")
+    assert (str(route.home), [str(each) for each in route.mirrors]) == ("a.old.example", ["mirror.example"])
+
+
 def test_drop_in_replaces_a_table_of_the_same_prefix(write):
     hosts = write({"registries.conf": CONF, "drop-in.conf": '[[registry]]\nlocation = "docker.io"\ninsecure = true'})
     assert hosts.route("docker.io", "me/app").mirrors == ()

@@ -78,9 +78,10 @@ class Registries:
 
 def _endpoint(rule: _Rule, place: _Place, registry: str, repository: str) -> Endpoint:
     """A place for a reference: what follows the prefix in the reference follows the location there."""
-    if not place.location or rule.prefix.startswith("*."):
+    if not place.location:
         return Endpoint(Host(registry, insecure=place.insecure), names=place.names, source=rule.source)
-    rest = f"{registry}/{repository}".removeprefix(rule.prefix).strip("/")
+    prefix = registry if rule.prefix.startswith("*.") else rule.prefix  # the whole host, of which it fits the end
+    rest = f"{registry}/{repository}".removeprefix(prefix).strip("/")
     host, _, path = place.location.partition("/")
     name = "/".join(part for part in (path, rest) if part)
     return Endpoint(
