@@ -1,7 +1,10 @@
 """Each cause of an invalid manifest, with the bytes that a person would really send."""
 
+import base64
+import gzip
 import json
 import re
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from wherry.oci.manifest import LARGEST_MANIFEST, Manifest
 from wherry.oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, DOCKER_SCHEMA1_SIGNED, OCI_INDEX, OCI_MANIFEST
 
 SCHEMA1 = (Path(__file__).parent.parent / "data" / "schema1" / "registry-1.prettyjws.json").read_bytes()
+ARCHIVE = tarfile.TarInfo("manifest.json").tobuf() + bytes(512)
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 
 
@@ -143,12 +147,44 @@ class TestTheStory:
         (b"{'schemaVersion': 2}", "quotes-changed"),
         (b"[" * 100_000, "not-json"),
         (b'{"a": "\xff"}', "not-json"),
+        pytest.param(ARCHIVE, "archive", id="tar"),
+        pytest.param(gzip.compress(ARCHIVE, mtime=0), "archive", id="tar.gz"),
+        (b"\x28\xb5\x2f\xfd\x04\x58", "compressed"),
+        (b"--------------------------abc\r\nContent-Disposition: form-data; name=f\r\n\r\n{}", "form"),
+        (b"manifest=" + pretty(image()), "form"),
+        (b"manifest=%7B%0A", "form"),
+        (base64.b64encode(pretty(image())), "base64"),
+        (b"\x1b[1;39m{\n", "terminal-colours"),
+        (pretty(image()).decode().encode("utf-16-le"), "utf-16"),
+        (b"* Connected\n> GET /v2/\n< HTTP/1.1 200 OK\n<\n{}", "http-headers"),
+        (b"%MANIFEST%", "unexpanded-variable"),
+        (b"$env:MANIFEST", "unexpanded-variable"),
+        (b"`cat manifest.json`", "unexpanded-variable"),
+        (b"${{ steps.build.outputs.manifest }}", "unexpanded-variable"),
+        (b"{{ manifest }}", "unexpanded-variable"),
+        (b"@my manifest.json", "file-name"),
+        (b"./out/manifest.json", "file-name"),
+        (b"404 page not found", "not-json"),
         (b"[]", "not-an-object"),
         (b"17", "not-an-object"),
         (b"null", "not-an-object"),
         (b"true", "not-an-object"),
         (pretty([{"Ref": "a", "Descriptor": {}, "SchemaV2Manifest": image()}]), "inspect-output"),
+        (pretty({"Ref": "a", "Descriptor": {}, "OCIManifest": image()}), "inspect-output"),
+        (b'[{"Id": "sha256:aa", "RepoTags": [], "RootFS": {}}]', "inspect-output"),
+        (b'{"Name": "a", "Digest": "sha256:aa", "RepoTags": []}', "inspect-output"),
+        (b'{"name": "a", "manifest": {}, "image": {}}', "inspect-output"),
+        (b'[{"Config": "a.json", "RepoTags": ["a:1"], "Layers": ["a/layer.tar"]}]', "docker-archive"),
+        (b'{"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers"}}', "image-config"),
+        (b'{"imageLayoutVersion": "1.0.0"}', "layout-marker"),
+        (b'{"mediaType": "a/b", "digest": "sha256:aa", "size": 2}', "descriptor"),
+        (b'{"name": "a", "tags": ["1"]}', "tag-list"),
+        (b'{"repositories": ["a"]}', "catalogue"),
+        (b'{"token": "secret", "expires_in": 300}', "token"),
+        (b'{"spdxVersion": "SPDX-2.3"}', "attestation"),
+        (b'{"containerimage.digest": "sha256:aa"}', "build-metadata"),
         (b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}', "error-body"),
+        (b'{"detail": "not found"}', "error-body"),
     ],
 )
 def test_what_people_send_instead_of_a_manifest(body, cause):
@@ -308,9 +344,32 @@ def test_something_missing_says_what_to_push_first():
     assert child.detail["digest"] == str(Digest.of(b"{}"))
 
 
+def test_text_that_is_no_json_is_shown():
+    assert (
+        '"curl: (6) Could not resolve host: a.test"'
+        in diagnose(b"curl: (6) Could not resolve host: a.test", OCI_INDEX).problem
+    )
+    assert "not UTF-8" in diagnose(b'{"a": "\xff"}', OCI_INDEX).problem
+
+
+def test_a_token_is_not_shown():
+    found = diagnose(b'{"token": "secret", "expires_in": 300}', OCI_INDEX)
+    assert "secret" not in f"{found.problem}{found.cure}"
+
+
+@pytest.mark.parametrize("field", ["config", "layers", "manifests"])
+def test_a_wrong_version_does_not_make_a_manifest_a_signed_one(field):
+    found = diagnose(
+        json.dumps({"schemaVersion": 1, field: []}).encode(), OCI_INDEX if field == "manifests" else OCI_MANIFEST
+    )
+    assert (found.cause, '"schemaVersion": 2' in found.cure) == ("schema-version", True)
+
+
 @pytest.mark.parametrize(
     ("sent", "cause"),
     [
+        (json.dumps(image()).encode(), "formatted-anew"),
+        (json.dumps(image(), indent=2).encode(), "formatted-anew"),
         (pretty(image()), "last-newline-stripped"),
         (pretty(image()) + b"\n\n", "newline-added"),
         ((pretty(image()) + b"\n").replace(b"\n", b"\r\n"), "line-ends-changed"),

@@ -13,7 +13,7 @@ from typing import Any
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.document import decode
+from wherry.oci.document import NotJSON, decode, encode, indented
 from wherry.oci.errors import DigestInvalid, InvalidDescriptor, ManifestBlobUnknown, ManifestInvalid, PayloadTooLarge
 from wherry.oci.manifest import LARGEST_MANIFEST, Manifest, sniff, successors
 from wherry.oci.mediatype import (
@@ -34,6 +34,7 @@ _FETCH_AGAIN = (
     f"--data-binary @manifest.json and the Content-Type that headers.txt names; {_COPY}"
 )
 _SCHEMA2 = 2
+_NEWER = frozenset(("config", "layers", "manifests", "subject"))  # fields that schema 1 has not
 
 
 def diagnose(body: bytes, content_type: str | None) -> Diagnosis | None:
@@ -104,7 +105,22 @@ def _what_changed(body: bytes, expected: Digest) -> tuple[str, str]:
         return "line-ends-changed", "its line ends were changed to CR LF"
     if _lost_its_newlines(body):
         return "newlines-stripped", "its newlines are gone, as curl -d @file does"
+    if _was_formatted_anew(body, expected):
+        return "formatted-anew", "it is the same JSON with other spaces and line ends, as jq and editors write it"
     return "other-bytes", "these are not the bytes of that manifest"
+
+
+def _was_formatted_anew(body: bytes, expected: Digest) -> bool:
+    """Whether one of the usual forms of the same document is the one that was meant."""
+    try:
+        compact = encode(decode(body))
+    except NotJSON:
+        return False
+    as_go_writes = compact
+    for character in (b"<", b">", b"&"):
+        as_go_writes = as_go_writes.replace(character, rb"\u00%02x" % ord(character))
+    forms = (form for text in (compact, as_go_writes) for form in (text, indented(text, 2), indented(text, 3)))
+    return any(expected.matches(form + end) for form in forms for end in (b"", b"\n"))
 
 
 def _too_large(size: int | None) -> Diagnosis:
@@ -129,7 +145,7 @@ def _error_body(_: bytes, document: Mapping[str, Any], __: str) -> Diagnosis | N
 
 
 def _schema1(body: bytes, document: Mapping[str, Any], stated: str) -> Diagnosis | None:
-    if not is_schema1(document):
+    if not is_schema1(document) or ("fsLayers" not in document and not _NEWER.isdisjoint(document)):
         return None
     why = "registries give schema 1 to a GET without an Accept header"
     if not is_intact(body, document):
@@ -221,8 +237,10 @@ def _version(_: bytes, document: Mapping[str, Any], stated: str) -> Diagnosis | 
         return None
     if version is None and kind_of(stated) is Kind.ARTIFACT:
         return None  # the only kind that has none
-    problem = "schemaVersion is missing" if version is None else f"schemaVersion is {version!r}"
-    return Diagnosis("schema-version", f"{problem} where it must be 2", 'add "schemaVersion": 2', "schemaVersion")
+    problem = "schemaVersion is missing" if version is None else f"schemaVersion is {encode(version).decode()}"
+    return Diagnosis(
+        "schema-version", f"{problem} where it must be 2", 'write "schemaVersion": 2, a number', "schemaVersion"
+    )
 
 
 _REQUIRED: dict[Kind, tuple[str, ...]] = {Kind.IMAGE: ("config", "layers"), Kind.INDEX: ("manifests",)}
@@ -254,8 +272,11 @@ def _cause_at(where: str | None) -> str:
 def _embedded_data(described: tuple[Descriptor, ...]) -> Diagnosis | None:
     for each in described:
         if each.data is not None and (len(each.data) != each.size or not each.digest.matches(each.data)):
+            actual = f"{len(each.data)} bytes with the digest {Digest.of(each.data, each.digest.algorithm)}"
             return Diagnosis(
-                "data-differs", f"the data embedded for {each.digest} is not of that digest and size", _FIX
+                "data-differs",
+                f"the data embedded for {each.digest} ({each.size} bytes) is something else: {actual}",
+                f"{_FIX}; a descriptor may do without `data`",
             )
     return None
 

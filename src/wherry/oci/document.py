@@ -11,7 +11,18 @@ import msgspec
 
 from wherry.oci.errors import InvalidDescriptor
 
-__all__ = ["NotJSON", "UnreadableJSON", "decode", "encode", "integer_at", "list_at", "object_at", "text_at", "texts_at"]
+__all__ = [
+    "NotJSON",
+    "UnreadableJSON",
+    "decode",
+    "encode",
+    "indented",
+    "integer_at",
+    "list_at",
+    "object_at",
+    "text_at",
+    "texts_at",
+]
 
 _decoder = msgspec.json.Decoder()
 
@@ -40,7 +51,9 @@ def decode(content: bytes) -> Any:
         return _decoder.decode(content)
     except msgspec.ValidationError:  # of a document of any shape, only numbers can be wrong
         raise UnreadableJSON(_OUT_OF_RANGE) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise NotJSON("a text in it is not UTF-8") from None
+    except msgspec.DecodeError as error:
         if _has_lone_surrogate(content, str(error)):
             raise UnreadableJSON(_NO_TEXT) from None
         raise NotJSON(str(error)) from None
@@ -63,6 +76,11 @@ def _has_lone_surrogate(content: bytes, parser_says: str) -> bool:
 def encode(document: object) -> bytes:
     """Encode compactly, in the order of the fields."""
     return msgspec.json.encode(document)
+
+
+def indented(content: bytes, width: int) -> bytes:
+    """A compact document with `width` spaces for each level, and everything else as it is."""
+    return msgspec.json.format(content, indent=width)
 
 
 def text_at(document: Mapping[str, Any], name: str, where: str = "") -> str | None:

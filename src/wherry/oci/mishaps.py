@@ -4,12 +4,16 @@ Each mishap is recognised by its bytes alone, before anything is known of manife
 """
 
 import re
+import zlib
+from base64 import b64decode
+from binascii import Error as NotBase64
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec import Struct
 
 from wherry.oci.document import NotJSON, UnreadableJSON, decode
+from wherry.oci.lookalikes import lookalike_of
 
 __all__ = ["Diagnosis", "mishap_of"]
 
@@ -29,8 +33,11 @@ class Diagnosis(Struct, frozen=True):
 _SEND_FILE = "save the manifest in a file and send exactly its bytes: curl --data-binary @manifest.json"
 _WRITE_ANEW = "mend the program that made this manifest: write the number or the text so that every reader takes it"
 _VARIABLE = re.compile(rb"""['"]?\$(?:\{?[A-Za-z_][A-Za-z0-9_]*\}?|\(.*\))['"]?""", re.DOTALL)
-_AT_FILE = re.compile(rb"""['"]?@[^\s'"{}]+['"]?""")
+_PLACEHOLDER = re.compile(rb"""['"]?(?:%\w+%|\$env:\w+|`[^`{]+`|\$?\{\{[^{}"':]*\}\}|<%[^%]*%>)['"]?""")
+_AT_FILE = re.compile(rb"""['"]?@[^\r\n'"{}]+['"]?""")
+_FILE = re.compile(rb"""['"]?[\w .:/\\~-]*\.(?:json|txt|tar|tgz|gz|manifest)['"]?""")
 _LONGEST_SHOWN = 40
+_LONGEST_LITERAL = 4096  # bytes of a name or a command
 
 
 def mishap_of(body: bytes) -> Diagnosis | None:
@@ -49,6 +56,8 @@ def _mishaps(body: bytes, text: bytes) -> Iterator[Diagnosis]:
     except NotJSON as error:
         yield _not_json(text, str(error))
     else:
+        if like := lookalike_of(document):
+            yield Diagnosis(*like)
         if not isinstance(document, dict):
             yield _not_an_object(document)
 
@@ -64,7 +73,7 @@ def _empty(text: bytes) -> Diagnosis | None:
 
 
 def _unexpanded_variable(text: bytes) -> Diagnosis | None:
-    if not _VARIABLE.fullmatch(text):
+    if len(text) > _LONGEST_LITERAL or not _VARIABLE.fullmatch(text):
         return None
     return Diagnosis(
         "unexpanded-variable",
@@ -73,13 +82,27 @@ def _unexpanded_variable(text: bytes) -> Diagnosis | None:
     )
 
 
-def _file_name(text: bytes) -> Diagnosis | None:
-    if not _AT_FILE.fullmatch(text):
+def _unfilled_placeholder(text: bytes) -> Diagnosis | None:
+    if len(text) > _LONGEST_LITERAL or not _PLACEHOLDER.fullmatch(text):
         return None
     return Diagnosis(
-        "file-name",
-        f"the body is the literal text {_shown(text)}, not what is in that file (curl --data-raw does not read files)",
-        _SEND_FILE,
+        "unexpanded-variable",
+        f"the body is the literal text {_shown(text)}: nothing has put a value in its place",
+        f"that is another shell's or a template's way to write it; better than a variable: {_SEND_FILE}",
+    )
+
+
+def _file_name(text: bytes) -> Diagnosis | None:
+    if len(text) > _LONGEST_LITERAL:
+        return None
+    if _AT_FILE.fullmatch(text):
+        why = "curl --data-raw does not read files"
+    elif _FILE.fullmatch(text):
+        why = "curl reads a file only where @ stands before its name"
+    else:
+        return None
+    return Diagnosis(
+        "file-name", f"the body is the literal text {_shown(text)}, not what is in that file ({why})", _SEND_FILE
     )
 
 
@@ -94,26 +117,94 @@ def _markup(text: bytes) -> Diagnosis | None:
 
 
 def _with_http_headers(text: bytes) -> Diagnosis | None:
-    if not re.match(rb"HTTP/[0-9.]+ [0-9]{3}", text):
+    if re.match(rb"HTTP/[0-9.]+ [0-9]{3}", text):
+        how = "-i"
+    elif re.match(rb"[*<>] .*^< HTTP/", text, re.DOTALL | re.MULTILINE):
+        how = "-v"
+    else:
         return None
     return Diagnosis(
         "http-headers",
-        "the body begins with the headers of an HTTP answer: it was saved with curl -i",
+        f"the body begins with the headers of an HTTP answer: it was saved with curl {how}",
         "fetch the manifest again with curl -D headers.txt -o manifest.json, and send manifest.json",
     )
 
 
 def _compressed(text: bytes) -> Diagnosis | None:
-    if not text.startswith(b"\x1f\x8b"):
+    kind = next((name for magic, name in _COMPRESSIONS if text.startswith(magic)), None)
+    if kind is None:
+        return None
+    return _archive(_beginning(text)) or Diagnosis(
+        "compressed",
+        f"the body is {kind} data, not JSON: the answer was saved as it travelled, or it is no manifest but a layer",
+        "fetch the manifest again with curl --compressed, or without an Accept-Encoding header; a layer is pushed as a blob",
+    )
+
+
+_COMPRESSIONS = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ\x00", "xz"), (b"BZh", "bzip2"))
+_BLOCK = 512  # bytes; the first of a tar archive says that it is one
+
+
+def _beginning(text: bytes) -> bytes:
+    """The first bytes of what gzip has packed; nothing, if they cannot be had."""
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(text[: 8 * _BLOCK], _BLOCK)
+    except zlib.error:
+        return b""
+
+
+def _archive(text: bytes) -> Diagnosis | None:
+    if text[257:262] != b"ustar":
         return None
     return Diagnosis(
-        "compressed",
-        "the body is gzip data, not JSON: the answer was saved as it travelled",
-        "fetch the manifest again with curl --compressed, or without an Accept-Encoding header",
+        "archive",
+        "the body is a tar archive, not a manifest: a layer, or what `docker save` writes",
+        "`wherry copy docker-archive:FILE DESTINATION` (or oci-archive:FILE) pushes an image that was saved; a layer is pushed as a blob",
+    )
+
+
+def _form(text: bytes) -> Diagnosis | None:
+    if re.match(rb"--[-\w]+\r?\nContent-Disposition: form-data", text):
+        return Diagnosis("form", "the body is a form with the manifest somewhere in it: curl -F sends that", _SEND_FILE)
+    if field := re.match(rb"([\w.-]*)=\s*(?:\{|%7B|%0A)", text, re.IGNORECASE):
+        name = field[1].decode()
+        return Diagnosis(
+            "form", f'the body is the field of a form ("{name}=" stands before the manifest), not JSON', _SEND_FILE
+        )
+    return None
+
+
+def _base64(text: bytes) -> Diagnosis | None:
+    if not re.match(rb"(?:e[wy]|W[wy])[\w+/]{6}", text):  # what `{` and `[` begin with
+        return None
+    try:
+        inside = b64decode(b"".join(text.split()), validate=True)
+    except NotBase64:
+        return None
+    if not inside.startswith((b"{", b"[")):
+        return None
+    return Diagnosis(
+        "base64", "the body is JSON in base64, not JSON", f"base64 -d < FILE > manifest.json, and {_SEND_FILE}"
+    )
+
+
+def _coloured(text: bytes) -> Diagnosis | None:
+    if not text.startswith(b"\x1b["):
+        return None
+    return Diagnosis(
+        "terminal-colours",
+        "the body has a terminal's colours in it, which a program wrote for eyes (jq -C, a pager)",
+        "let the program that fetches write the file itself: curl -o manifest.json",
     )
 
 
 def _other_encoding(text: bytes) -> Diagnosis | None:
+    if text.startswith((b"{\x00", b"\x00{")):
+        return Diagnosis(
+            "utf-16",
+            "the body is UTF-16, not UTF-8",
+            "let the program that fetches write the file itself: curl -o manifest.json",
+        )
     if not text.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         return None
     return Diagnosis(
@@ -162,10 +253,15 @@ _QUOTES = (
 _BY_BYTES: tuple[Callable[[bytes], Diagnosis | None], ...] = (
     _empty,
     _unexpanded_variable,
+    _unfilled_placeholder,
     _file_name,
     _markup,
     _with_http_headers,
     _compressed,
+    _archive,
+    _form,
+    _base64,
+    _coloured,
     _other_encoding,
     _url_encoded,
     _single_quoted,
@@ -180,6 +276,8 @@ def _not_json(text: bytes, parser_says: str) -> Diagnosis:
             f"the JSON ends in the middle, after {len(text)} bytes",
             "fetch the manifest again, compare its length with the Content-Length of the answer, and " + _SEND_FILE,
         )
+    if text[:1] not in b'{["' and text.isascii() and text[:_LONGEST_SHOWN].decode().isprintable():
+        return Diagnosis("not-json", f'the body is not JSON, it is text: "{_shown(text)}"', _SEND_FILE)
     return Diagnosis("not-json", f"the body is not JSON: {parser_says}", _SEND_FILE)
 
 
@@ -188,12 +286,6 @@ def _not_an_object(document: Any) -> Diagnosis:
         inside = document.strip().startswith("{")
         what = "a manifest in a JSON string" if inside else f'the JSON string "{_shown(document.encode())}"'
         return Diagnosis("quoted-json", f"the body is {what}, not a JSON object", _SEND_FILE)
-    if isinstance(document, list) and any(isinstance(item, dict) and "Descriptor" in item for item in document):
-        return Diagnosis(
-            "inspect-output",
-            "the body is what `docker manifest inspect --verbose` prints, not a manifest",
-            "wherry manifest inspect --raw prints a manifest's exact bytes; `wherry copy` moves an image",
-        )
     kind = {list: "a list", bool: "a boolean", type(None): "null"}.get(type(document), "a number")
     return Diagnosis("not-an-object", f"the body is {kind} where a manifest is a JSON object", _SEND_FILE)
 
