@@ -53,3 +53,22 @@ async def test_an_image_goes_through_the_front_door_into_a_registry_and_back(reg
         await wherry.copy(source, content.digest, there, tags=[wherry.Tag("1.0")])
         await wherry.copy(there, wherry.Tag("1.0"), layout, tags=[wherry.Tag("1.0")])
     assert await layout.manifest(wherry.Tag("1.0")) == content.manifest
+
+
+async def test_verbs_of_the_front_door_work_on_places_of_the_front_door(tmp_path):
+    layout, archive = wherry.Layout(tmp_path / "layout"), wherry.oci_archive(tmp_path / "app.tar")
+    one, two = an_image("one"), an_image("two", platform="linux/arm64")
+    for content in (one, two):
+        await put(content, layout)
+    index = wherry.assemble([one.descriptor, two.descriptor])
+    await layout.push_manifest(index, wherry.Tag("1"))
+    await wherry.copy(layout, wherry.Tag("1"), archive, tags=[wherry.Tag("1")])
+    (layout.path / "blobs" / "sha256" / two.digest.encoded).unlink()
+    found = await wherry.check(layout, wherry.Tag("1"))
+    assert isinstance(found, wherry.Checked)
+    assert [(problem.cause, problem.digest) for problem in found.problems] == [("manifest-unknown", two.digest)]
+    assert (await wherry.check(archive, wherry.Tag("1"), deep=True)).problems == ()
+    assert (await wherry.inspect(archive, index.digest)).children[1].descriptor == two.descriptor
+    compared = await wherry.compare(archive, one.digest, archive, two.digest)
+    assert isinstance(compared, wherry.Compared)
+    assert not compared.comparison.same

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from wherry.oci.manifest import Manifest, successors
     from wherry.oci.platform import Platform
     from wherry.oci.reference import Reference, Tag
+    from wherry.ops.check import Checked, Problem, check
+    from wherry.ops.compare import Compared, compare
     from wherry.ops.copy import Copied, copy
     from wherry.ops.copy_many import Errand, Outcome, copy_many
+    from wherry.ops.index import assemble
+    from wherry.ops.inspect import Inspection, inspect
+    from wherry.stores.archive import docker_archive, oci_archive
     from wherry.stores.layout import Layout
     from wherry.stores.memory import MemoryStore
     from wherry.stores.protocol import Mounter, Source, Store
@@ -29,29 +34,39 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "Checked",
     "Client",
+    "Compared",
     "Copied",
     "Descriptor",
     "Diagnosis",
     "Digest",
     "DockerConfig",
     "Errand",
+    "Inspection",
     "Layout",
     "Manifest",
     "MemoryStore",
     "Mounter",
     "Outcome",
     "Platform",
+    "Problem",
     "Reference",
     "Source",
     "Store",
     "Tag",
     "WherryError",
     "__version__",
+    "assemble",
+    "check",
+    "compare",
     "copy",
     "copy_many",
     "diagnose",
+    "docker_archive",
     "errors",
+    "inspect",
+    "oci_archive",
     "successors",
 ]
 
@@ -64,8 +79,13 @@ _HOMES = {
     "wherry.oci.manifest": ("Manifest", "successors"),
     "wherry.oci.platform": ("Platform",),
     "wherry.oci.reference": ("Reference", "Tag"),
+    "wherry.ops.check": ("Checked", "Problem", "check"),
+    "wherry.ops.compare": ("Compared", "compare"),
     "wherry.ops.copy": ("Copied", "copy"),
     "wherry.ops.copy_many": ("Errand", "Outcome", "copy_many"),
+    "wherry.ops.index": ("assemble",),
+    "wherry.ops.inspect": ("Inspection", "inspect"),
+    "wherry.stores.archive": ("docker_archive", "oci_archive"),
     "wherry.stores.layout": ("Layout",),
     "wherry.stores.memory": ("MemoryStore",),
     "wherry.stores.protocol": ("Mounter", "Source", "Store"),
