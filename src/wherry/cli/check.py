@@ -38,6 +38,7 @@ _NEXT_TIME = "the same command begins anew: give it more time, or less to do (--
 @click.option("-r", "--referrers", is_flag=True, help="Check signatures, SBOMs and attestations too.")
 @click.option(
     "--jobs",
+    metavar="N",
     type=click.IntRange(1, 64),
     default=JOBS,
     show_default=True,

@@ -72,6 +72,7 @@ def _read_range(_context: click.Context, _parameter: click.Parameter, value: str
 @click.option("--dry-run", is_flag=True, help="Say what would be moved, and move nothing.")
 @click.option(
     "--jobs",
+    metavar="N",
     type=click.IntRange(1, 64),
     default=JOBS,
     show_default=True,

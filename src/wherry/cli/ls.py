@@ -30,7 +30,7 @@ class _Wanted(Struct, frozen=True):
 
 @click.command(short_help="List the repositories of a registry, or the tags of a repository.")
 @click.argument("place")
-@click.option("--match", "globs", multiple=True, metavar="GLOB", help="Only what matches; may be given again.")
+@click.option("--match", "globs", multiple=True, metavar="GLOB", help="Only what matches; may be repeated.")
 @click.option(
     "--sort",
     "order",

@@ -58,7 +58,8 @@ COMPLETION = "_WHERRY_COMPLETE"
     sections=SECTIONS,
     aliases=ALIASES,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Every command explains itself with --help. Exit codes: docs/exit-codes.md.",
+    epilog="Every command explains itself with --help. Exit codes: 0 done, 1 failed (diff: they differ), 2 not understood "
+    "(manifest: 125), 130 interrupted; with --exit-codes failures are told apart.",
 )
 @click.version_option(__version__, message="wherry %(version)s")
 @exit_codes_option

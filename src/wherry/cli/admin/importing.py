@@ -38,7 +38,12 @@ __all__ = ["import_folder"]
     help="Take indexes too of which the folder lacks children, with those that it has.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1, 64), default=JOBS, show_default=True, help="Large blobs read at the same time."
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1, 64),
+    default=JOBS,
+    show_default=True,
+    help="Large blobs read at the same time.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be imported, and write nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what fails.")

@@ -44,7 +44,13 @@ _ANNOTATIONS = "annotations"
     "--arch", "architecture", metavar="ARCH", default="", help="The architecture, in Go's words: amd64, arm64."
 )
 @click.option("--os", "system", metavar="OS", default="", help="The operating system: linux, windows.")
-@click.option("--os-features", "features", metavar="LIST", multiple=True, help="Operating system features, to add.")
+@click.option(
+    "--os-features",
+    "features",
+    metavar="LIST",
+    multiple=True,
+    help="Operating system features, to add; may be repeated.",
+)
 @click.option("--os-version", "version", metavar="VERSION", default="", help="The operating system's version.")
 @click.option("--variant", metavar="VARIANT", default="", help="The architecture's variant: v7, v8.")
 @click.option(
@@ -56,7 +62,7 @@ _ANNOTATIONS = "annotations"
     metavar="FIELD",
     multiple=True,
     type=click.Choice([*_CLEARED, _ANNOTATIONS]),
-    help=f"Forget a field first: {', '.join([*_CLEARED, _ANNOTATIONS])}.",
+    help=f"Forget a field first: {', '.join([*_CLEARED, _ANNOTATIONS])}; may be repeated.",
 )
 def annotate(
     names: tuple[str, ...],

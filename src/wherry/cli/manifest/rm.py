@@ -22,7 +22,11 @@ __all__ = ["rm"]
 )
 @click.argument("names", nargs=-1)
 @click.option(
-    "--image", "images", metavar="IMAGE", multiple=True, help="Take this image out of the draft, keep the rest."
+    "--image",
+    "images",
+    metavar="IMAGE",
+    multiple=True,
+    help="Take this image out of the draft, keep the rest; may be repeated.",
 )
 @click.pass_context
 def rm(ctx: click.Context, names: tuple[str, ...], *, images: tuple[str, ...]) -> ExitCode:
