@@ -172,7 +172,15 @@ async def test_requests_that_need_the_same_token_fetch_it_once(registry, opened)
 
 
 @pytest.mark.parametrize(
-    ("fields", "fetches"), [({}, 1), ({"expires_in": 300}, 1), ({"expires_in": 1}, 2), ({"expires_in": "soon"}, 1)]
+    ("fields", "fetches"),
+    [
+        ({}, (1, 2)),
+        ({"expires_in": 300}, (1, 2)),
+        ({"expires_in": 1}, (2, 3)),
+        ({"expires_in": "soon"}, (1, 2)),
+        ({"expires_in": 10**400}, (1, 1)),
+    ],
+    ids=["unsaid", "five minutes", "a second", "no number", "for ever"],
 )
 async def test_token_lives_as_long_as_its_server_says_or_a_minute(registry, opened, monkeypatch, fields, fetches):
     now = [1000.0]
@@ -182,10 +190,10 @@ async def test_token_lives_as_long_as_its_server_says_or_a_minute(registry, open
         await repository.exists(a_blob(b"x").descriptor)
         now[0] += 40
         await repository.exists(a_blob(b"x").descriptor)
-        assert len(server.queries) == fetches
+        assert len(server.queries) == fetches[0]
         now[0] += 300
         await repository.exists(a_blob(b"x").descriptor)
-        assert len(server.queries) == fetches + 1
+        assert len(server.queries) == fetches[1]
 
 
 @pytest.mark.parametrize(
@@ -345,3 +353,43 @@ async def test_login_asks_for_an_identity_token_and_keeps_it_in_the_passwords_pl
 async def test_login_where_everybody_may_enter_says_that_nothing_was_checked(registry):
     async with Client(credentials=Fixed({registry.address: ME})) as client:
         assert not (await client.registry(registry.address).log_in()).was_checked
+
+
+async def test_token_server_that_has_moved_is_followed_and_keeps_the_password_only_on_its_own_host(registry, opened):
+    async with behind_tokens(registry.address, Settings(password=basic_header("me", "secret"))) as server:
+
+        def moved(asked: Asked) -> Reply:
+            return Reply(302, {"Location": f"{base}{asked.target.replace('token', 'new-token')}"})
+
+        token = server.tokens.answer
+        server.tokens.answer = lambda asked: moved(asked) if asked.path == "/token" else token(asked)
+        base = ""
+        repository = opened(server.address, credentials=Fixed({server.address: ME}))
+        assert not await repository.exists(a_blob(b"x").descriptor)
+        assert [asked.path for asked in server.tokens.asked] == ["/token", "/new-token"]
+        server.revoke()
+        async with stub(token) as other:
+            base = f"http://{other.address}"
+            with pytest.raises(Unauthorized, match="its token server refused"):
+                await repository.exists(a_blob(b"x").descriptor)
+            assert "authorization" not in other.asked[0].headers
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "problem"),
+    [
+        (307, "/token", "more than 10 redirects"),
+        (307, "http://127.0.0.1:1/elsewhere", "does not work"),
+        (303, "/elsewhere", "does not work"),
+        (302, "", "does not work"),
+        (302, "ftp://127.0.0.1/", "does not work"),
+    ],
+)
+async def test_identity_token_is_taken_to_no_other_host_and_nowhere_for_ever(
+    registry, opened, status, location, problem
+):
+    reply = Reply(status, {"Location": location})
+    async with behind_tokens(registry.address, Settings(reply=reply)) as server:
+        credentials = Fixed({server.address: Credential(identity_token="my-identity")})
+        with pytest.raises(UnexpectedResponse, match=f"its token server:? {problem}"):
+            await opened(server.address, credentials=credentials).manifest(Tag("v1"))

@@ -29,6 +29,7 @@ from wherry.stores.remote.scopes import NOTHING, Scopes
 __all__ = ["Ask", "Authoriser", "Told"]
 
 _LIFETIME = 60.0  # seconds that a token lives if its server does not say (token specification)
+_LONGEST_LIFE = 1e9  # seconds: JSON has numbers beyond all floats
 _MARGIN = 10.0  # seconds that a token must still live to be used
 _NO_SUCH_METHOD = (404, 405)
 _CLIENT = "wherry"
@@ -255,6 +256,7 @@ def _left(document: Mapping[str, Any]) -> float:
     seconds = document.get("expires_in")
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds <= 0:
         seconds = _LIFETIME
+    seconds = min(seconds, _LONGEST_LIFE)
     age = _age(document.get("issued_at"))
     return max(float(seconds) - (age if age < seconds else 0), _MARGIN + 1)
 
