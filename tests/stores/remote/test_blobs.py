@@ -3,9 +3,9 @@ import asyncio
 import pytest
 
 from tests.content import a_blob, pieces, read
-from tests.stores.remote.stub import Asked, Reply, front, json_reply, listening, stub
+from tests.stores.remote.stub import Asked, Reply, front, json_reply, listening, refused, stub
 from wherry.oci.descriptor import Descriptor
-from wherry.oci.errors import BlobUnknown, ConnectionFailed, DigestMismatch, SizeMismatch, UnexpectedResponse
+from wherry.oci.errors import BlobUnknown, ConnectionFailed, Denied, DigestMismatch, SizeMismatch, UnexpectedResponse
 from wherry.oci.mediatype import OCI_LAYER
 from wherry.stores.remote.answer import PIECE
 
@@ -152,7 +152,7 @@ async def test_pieces_are_bytes_and_not_large(registry, opened):
     assert max(map(len, found)) <= PIECE
 
 
-@pytest.mark.parametrize("status", [400, 405, 501])
+@pytest.mark.parametrize("status", [400, 403, 405, 501])
 async def test_exists_asks_with_get_where_head_is_refused(registry, opened, status):
     there, absent = a_blob(b"there"), a_blob(b"absent")
     await opened(registry.address).push(there.descriptor, pieces(there.content))
@@ -161,3 +161,17 @@ async def test_exists_asks_with_get_where_head_is_refused(registry, opened, stat
         assert await repository.exists(there.descriptor)
         assert not await repository.exists(absent.descriptor)
     assert [asked.method for asked in server.asked] == ["GET", "HEAD", "GET", "GET"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 501])
+async def test_size_is_asked_with_get_where_head_is_refused(registry, opened, status):
+    await opened(registry.address).push(BLOB.descriptor, pieces(CONTENT, 500_000))
+    async with front(registry.address, lambda asked: Reply(status) if asked.method == "HEAD" else None) as server:
+        assert await opened(server.address).size(BLOB.descriptor.digest) == len(CONTENT)
+
+
+async def test_blob_that_may_not_be_seen_is_refused_in_the_registrys_words(registry, opened):
+    denied = refused(403, "DENIED", "ask the owner of team/app")
+    async with front(registry.address, lambda asked: None if asked.path == "/v2/" else denied) as server:
+        with pytest.raises(Denied, match="ask the owner of team/app"):
+            await opened(server.address).exists(BLOB.descriptor)

@@ -7,13 +7,12 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import ContentMismatch, NotFound, RegistryError, Unavailable
 from wherry.oci.reference import Reference
 from wherry.stores.remote.download import Download, blob_request
+from wherry.stores.remote.refusals import NO_HEAD
 from wherry.stores.remote.session import Session
 from wherry.stores.remote.wide import Width
 from wherry.stores.verify import verified
 
 __all__ = ["exists", "fetch"]
-
-_NO_HEAD = frozenset((400, 405, 501))
 
 
 async def exists(session: Session, reference: Reference, blob: Descriptor) -> bool:
@@ -27,7 +26,7 @@ async def exists(session: Session, reference: Reference, blob: Descriptor) -> bo
     except NotFound:
         return False  # also where that is doubtful: the blob is pushed again, and does no harm
     except RegistryError as error:
-        is_refused = error.status in _NO_HEAD
+        is_refused = error.status in NO_HEAD
         if not is_refused and not isinstance(error, Unavailable):
             raise
     try:

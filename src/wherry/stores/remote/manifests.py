@@ -29,7 +29,7 @@ from wherry.oci.reference import Reference, Tag
 from wherry.oci.wire.conditions import HONOURED, Condition
 from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.promises import descriptor_in, keeps, promised
-from wherry.stores.remote.refusals import Missing, is_page, page
+from wherry.stores.remote.refusals import NO_HEAD, Missing, is_page, page
 from wherry.stores.remote.scopes import delete_scope, pull, push
 from wherry.stores.remote.session import Request, Session, exchange_of
 
@@ -44,7 +44,6 @@ _REMEMBERED = 8 * 1024 * 1024  # bytes
 _ALWAYS = Condition()
 _NOT_FOUND, _CREATED, _ACCEPTED = 404, 201, 202
 _NOT_THAT_TYPE = frozenset((406, 415))
-_NO_HEAD = frozenset((400, 405, 501))
 
 
 class Swap(NamedTuple):
@@ -85,7 +84,7 @@ class Manifests:
         except RegistryError as error:
             if isinstance(error, ManifestUnknown) and error.status == _NOT_FOUND and not error.is_doubtful:
                 raise
-            is_refused = error.status in _NO_HEAD  # the answer to a HEAD has no words: GET brings them
+            is_refused = error.status in NO_HEAD  # the answer to a HEAD has no words: GET brings them
         found = described or (await self.manifest(name)).descriptor
         learnt.manifest_head = False if is_refused else learnt.manifest_head
         return found

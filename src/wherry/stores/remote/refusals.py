@@ -10,10 +10,13 @@ from wherry.oci.wire.errors import WireError, class_for, read_errors
 from wherry.oci.wire.limits import read_retry_after
 from wherry.stores.remote.answer import Answer
 
-__all__ = ["LARGEST_ERROR", "Missing", "brief", "is_page", "page", "refusal", "words_of"]
+__all__ = ["LARGEST_ERROR", "NO_HEAD", "Missing", "brief", "is_page", "page", "refusal", "words_of"]
 
 LARGEST_ERROR = 64 * 1024
 """Bytes of an error's body that are read; what is longer is not for people."""
+
+NO_HEAD = frozenset((400, 403, 405, 501))
+"""What may be about HEAD alone: GET shows whether it is. 403 is what object stores answer to an URL that is signed for GET."""
 
 
 class Missing(Struct, frozen=True):

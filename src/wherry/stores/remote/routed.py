@@ -29,13 +29,12 @@ from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.direct import Direct
 from wherry.stores.remote.hosts import API, Endpoint, Host
 from wherry.stores.remote.learnt import Learnt
-from wherry.stores.remote.refusals import LARGEST_ERROR, is_page, page
+from wherry.stores.remote.refusals import LARGEST_ERROR, NO_HEAD, is_page, page
 from wherry.stores.remote.scopes import Scopes
 from wherry.stores.remote.session import Request, exchange_of
 
 __all__ = ["Mirror", "Notify", "Routed", "at"]
 
-_NO_HEAD = frozenset((400, 405, 501))  # what is said to a HEAD alone is about HEAD
 _FAILURES = (RegistryError, Unreachable, CredentialsError, RouteError, DigestMismatch)
 
 Notify = Callable[[str], None]
@@ -148,7 +147,7 @@ class Routed:
         except NotFound:
             return None
         except _FAILURES as error:
-            if request.method != "HEAD" or not isinstance(error, RegistryError) or error.status not in _NO_HEAD:
+            if request.method != "HEAD" or not isinstance(error, RegistryError) or error.status not in NO_HEAD:
                 self._failed(mirror, error)
             return None
 

@@ -3,13 +3,13 @@
 from wherry.oci.digest import Digest
 from wherry.oci.errors import BlobUnknown
 from wherry.oci.reference import Reference
-from wherry.stores.remote.refusals import Missing
+from wherry.stores.remote.refusals import NO_HEAD, Missing
 from wherry.stores.remote.scopes import pull
 from wherry.stores.remote.session import Request, Session
 
 __all__ = ["size_of"]
 
-_HEAD_IS_REFUSED = 405
+_OK = 200
 
 
 async def size_of(session: Session, reference: Reference, blob: Digest) -> int:
@@ -18,10 +18,10 @@ async def size_of(session: Session, reference: Reference, blob: Digest) -> int:
     Raises:
         BlobUnknown: the repository does not have it.
     """
-    async with session.open(_request(reference, blob, "HEAD", (200, _HEAD_IS_REFUSED))) as answer:
-        if answer.status != _HEAD_IS_REFUSED and answer.length is not None:
+    async with session.open(_request(reference, blob, "HEAD", (_OK, *NO_HEAD))) as answer:
+        if answer.status == _OK and answer.length is not None:
             return answer.length
-    async with session.open(_request(reference, blob, "GET", (200,))) as answer:
+    async with session.open(_request(reference, blob, "GET", (_OK,))) as answer:
         if answer.length is not None:
             return answer.length
         counted = 0
