@@ -1,12 +1,15 @@
+import asyncio
 import os
 import subprocess
 import sys
 
 import pytest
 
+from tests.content import an_image, put
 from wherry import __version__
 from wherry.cli.lazy import Place
 from wherry.cli.root import ALIASES, COMMANDS, SECTIONS, root
+from wherry.stores.layout import Layout
 
 
 async def test_help_lists_every_command(wherry) -> None:
@@ -115,3 +118,25 @@ def test_standard_stream_that_is_closed_is_no_bug(closed: str) -> None:
     assert done.stdout == ""
     expected = [] if "2>&-" in closed else ["wherry: oci:/nowhere: there is no such folder"]
     assert done.stderr.splitlines()[:1] == expected
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name", "label"),
+    [
+        ("utf-8", b"n\xff", "日本: ü".encode()),
+        ("latin-1", b"n\xff", b"\\u65e5\\u672c: \xfc"),
+        ("ascii", b"n?", "日本: ü".encode()),  # click takes ASCII for a mistake, and writes UTF-8
+    ],
+)
+async def test_what_the_encoding_does_not_have_is_printed_all_the_same(tmp_path, encoding, name, label) -> None:
+    folder = tmp_path / os.fsdecode(b"n\xff")
+    await put(an_image(labels={"日本": "ü"}), Layout(folder), "1")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wherry", "inspect", f"oci:{folder}"),
+        env=os.environ | {"PYTHONIOENCODING": f"{encoding}:strict"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    assert out.splitlines()[0].endswith(b"/" + name + b":1")
+    assert out.splitlines()[-1].strip() == label

@@ -1,7 +1,9 @@
 """Floor 5: the command line. Thin: a command parses, calls one operation, prints."""
 
 import atexit
+import codecs
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Imports make many objects and no garbage; looking for some every 700 of them is 8 of 147 ms of a start.
         gc.set_threshold(50_000, 20, 100)
         _fill_gaps()
+        _take_every_text()
     from wherry.cli.root import run  # noqa: PLC0415  # click is imported when a command line is parsed, not before
 
     if arguments is None:
@@ -32,6 +35,22 @@ def _fill_gaps() -> None:
                 os.dup2(opened, number)
                 os.close(opened)
             setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: PTH123, SIM115  # a number, kept open until the end
+
+
+def _take_every_text() -> None:
+    """Let nothing that is to be printed be an error: odd bytes of a file's name go out as they came in, and what the
+    terminal's encoding does not have (a label in Japanese, Latin-1) is escaped.
+    """
+    codecs.register_error("wherry", _odd_bytes_or_escapes)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="wherry")
+
+
+def _odd_bytes_or_escapes(error: UnicodeError) -> tuple[str | bytes, int]:
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.backslashreplace_errors(error)
 
 
 def _leave(code: int) -> NoReturn:
