@@ -153,7 +153,14 @@ async def test_folder_that_is_no_layout_is_refused_and_left_alone(registry, wher
     assert [each.name for each in (tmp_path / "home").iterdir()] == ["letter.txt"]
 
 
-async def test_ctrl_c_ends_with_130_and_says_that_the_same_command_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 129, "hung up")],
+    ids=["interrupted", "terminated", "hung-up"],
+)
+async def test_signal_ends_a_copy_and_says_that_the_same_command_goes_on(
+    tmp_path: Path, number: signal.Signals, code: int, word: str
+) -> None:
     asked = asyncio.Event()
 
     async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -166,11 +173,13 @@ async def test_ctrl_c_ends_with_130_and_says_that_the_same_command_goes_on(tmp_p
         port = server.sockets[0].getsockname()[1]
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", "import sys; from wherry.cli import main; sys.exit(main(sys.argv[1:]))",
-            "copy", f"127.0.0.1:{port}/team/app:1", f"oci:{tmp_path / 'layout'}",
-            stderr=asyncio.subprocess.PIPE, env={**os.environ, "DOCKER_CONFIG": str(tmp_path)},
+            "copy", "--json", f"127.0.0.1:{port}/team/app:1", f"oci:{tmp_path / 'layout'}",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, "DOCKER_CONFIG": str(tmp_path)},
         )  # fmt: skip
         await asked.wait()
-        process.send_signal(signal.SIGINT)
-        _, said = await process.communicate()
-    assert process.returncode == 130
-    assert said.decode() == "wherry: interrupted: the same command goes on where this one stopped\n"
+        process.send_signal(number)
+        told, said = await process.communicate()
+    assert process.returncode == code
+    hint = "the same command goes on where this one stopped"
+    assert json.loads(told.splitlines()[-1]) == {"event": "stopped", "error": word, "hint": hint}
+    assert said.decode() == f"wherry: {word}: {hint}\n"

@@ -181,6 +181,37 @@ async def test_events_of_many(registry, wherry, pushed, tmp_path: Path) -> None:
     assert result["moved"] == copied["moved"]
 
 
+async def test_end_before_the_end_is_the_last_event(registry, wherry, pushed) -> None:
+    source = (await pushed(INDEX, "team/app:1")).rpartition(":")[0]
+    for option, words in (("--timeout=0.000001s", "--timeout"), ("--filter=2", "none of the 1 tags")):
+        done = await wherry("copy", "--json", "--all-tags", option, source, f"{registry.address}/mirror")
+        assert events_of(done)[-1]["event"] == "stopped"
+        assert words in events_of(done)[-1]["error"]
+        assert events_of(done)[-1]["hint"]
+
+
+async def test_place_that_cannot_be_read_stops_none_of_the_others(registry, wherry, pushed, tmp_path: Path) -> None:
+    source = await pushed(INDEX, "team/app:1")
+    lines = tmp_path / "lines"
+    lines.write_text(f"oci:{'x' * 300} {registry.address}/one\n{source} {registry.address}/two\n")
+    done = await wherry("copy", "--from-file", lines)
+    assert done.code == 1
+    assert done.lines == [f"{registry.address}/two:1@{INDEX.digest}"]
+    assert f"wherry: oci:{'x' * 300} to {registry.address}/one: " in done.err
+
+
+async def test_blob_that_is_brought_alone_is_something_to_copy(registry, wherry, pushed, tmp_path: Path) -> None:
+    source, layout = await pushed(INDEX, "team/app:1"), f"oci:{tmp_path / 'layout'}"
+    await wherry("copy", source, layout)
+    digest = INDEX.children[0].blobs[1].descriptor.digest
+    (tmp_path / "layout" / "blobs" / "sha256" / digest.encoded).unlink()
+    place = source.rpartition(":")[0]
+    [plan] = (await wherry("copy", "--recheck", "--dry-run", source, layout)).lines
+    assert plan.partition(f"@{INDEX.digest}: ")[2].startswith("move 1 blob (")
+    done = await wherry("copy", "--recheck", "--all-tags", place, layout)
+    assert "\n1 copied: moved 1 blob (" in done.err
+
+
 async def test_failure_of_one_image_is_an_event_too(registry, wherry) -> None:
     done = await wherry("copy", "--json", f"{registry.address}/none:1", f"{registry.address}/one")
     assert [event["event"] for event in events_of(done)] == ["failed"]

@@ -13,7 +13,7 @@ from wherry.cli.copy_result import (
     what_was_copied,
 )
 from wherry.cli.copy_running import Done, Told, next_time, run_many, run_one
-from wherry.cli.failures import ExitCode, Manner, say
+from wherry.cli.failures import ExitCode, Manner, say, stopped_by
 from wherry.cli.options import insecure_option, limit_rate_option, timeout_option
 from wherry.cli.platforms import read_platforms
 from wherry.cli.transfer import print_event
@@ -144,9 +144,12 @@ def copy(
         if all_tags:
             return _tell_many(run_many(told, TagsOf(source, destination, globs, versions)), told, context)
         return _tell_one(run_one(told, pair_of(source, destination)), told)
-    except KeyboardInterrupt:
-        say(f"wherry: interrupted: {next_time(destination)}")
-        return ExitCode.INTERRUPTED
+    except KeyboardInterrupt as stop:
+        word, code = stopped_by(stop)
+        if as_json:
+            print_event("stopped", {"error": word, "hint": next_time(destination)})
+        say(f"wherry: {word}: {next_time(destination)}")
+        return code
 
 
 def _check_usage(

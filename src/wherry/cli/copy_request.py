@@ -143,20 +143,20 @@ async def asked_of_tags(asked: TagsOf, places: Places, *, referrers: bool) -> li
     return [Asked(pair, Errand(source, tag, destination, (tag,))) for tag in chosen]
 
 
-async def asked_of(pairs: Sequence[Pair], places: Places) -> list[Asked | tuple[Pair, WherryError]]:
+async def asked_of(pairs: Sequence[Pair], places: Places) -> list[Asked | tuple[Pair, WherryError | OSError]]:
     """Open the places; what cannot be opened comes with its reason.
 
     Raises:
         click.UsageError: two of them would be at one place.
     """
-    asked: list[Asked | tuple[Pair, WherryError]] = []
+    asked: list[Asked | tuple[Pair, WherryError | OSError]] = []
     taken: dict[str, Pair] = {}
     written = {pair.target.whole for pair in pairs}
     for pair in pairs:
         try:
             source = _source(pair, places, written)
             name = await pair.origin.name(source)
-        except WherryError as error:
+        except (WherryError, OSError) as error:
             asked.append((pair, error))
             continue
         tag = pair.target.tag or pair.origin.tag or (name if isinstance(name, Tag) else pair.otherwise)

@@ -9,6 +9,7 @@ from wherry.ops.errand import Copied, Tally
 
 __all__ = [
     "conversion",
+    "error_document",
     "failure_document",
     "narrowing",
     "plan_line",
@@ -27,8 +28,7 @@ _TO_DO = {"moved": "move", "mounted": "mount", "skipped": "skip", "foreign": "le
 def summary(copied: Copied) -> str:
     """What was done, in a line for people."""
     parts = _parts(_tallies(copied), copied.manifests, dry_run=False)
-    done = copied.manifests or copied.moved.blobs or copied.mounted.blobs
-    if not done:
+    if not _did_something(copied):
         parts.insert(0, "everything is there already")
         if copied.trusted:
             parts.append("blobs not looked at (--recheck does)")
@@ -79,14 +79,19 @@ def what_was_copied(place: str, copied: Copied) -> dict[str, Any]:
 
 def failure_document(origin: str, place: str, error: Exception) -> dict[str, Any]:
     """The JSON form of a copy that failed."""
+    return {"source": origin, "reference": place, **error_document(error)}
+
+
+def error_document(error: Exception) -> dict[str, Any]:
+    """The JSON form of what went wrong."""
     hint = error.hint if isinstance(error, WherryError) else None
-    return {"source": origin, "reference": place, "error": str(error)} | ({"hint": hint} if hint else {})
+    return {"error": str(error)} | ({"hint": hint} if hint else {})
 
 
 def plan_line(origin: str, place: str, copied: Copied) -> str:
     """What a copy would do, in a line."""
     parts = _parts(_tallies(copied), copied.manifests, dry_run=True)
-    return f"{origin} -> {place}: {', '.join(parts) if copied.manifests else 'is there already'}"
+    return f"{origin} -> {place}: {', '.join(parts) if _did_something(copied) else 'is there already'}"
 
 
 def totals(all_copied: Iterable[Copied]) -> dict[str, Tally]:
@@ -101,7 +106,7 @@ def totals(all_copied: Iterable[Copied]) -> dict[str, Tally]:
 def totals_summary(all_copied: list[Copied], failed: int, *, dry_run: bool = False) -> str:
     """The same, in a line for people."""
     manifests = sum(copied.manifests for copied in all_copied)
-    done = sum(1 for copied in all_copied if copied.manifests)
+    done = sum(map(_did_something, all_copied))
     there = len(all_copied) - done
     parts = [f"{done} {'to copy' if dry_run else 'copied'}"]
     if there:
@@ -124,6 +129,10 @@ def totals_document(all_copied: list[Copied], failed: int) -> dict[str, Any]:
 def tally_document(tally: Tally) -> dict[str, int]:
     """How many blobs, and how many bytes."""
     return {"blobs": tally.blobs, "bytes": tally.bytes}
+
+
+def _did_something(copied: Copied) -> bool:
+    return bool(copied.manifests or copied.moved.blobs or copied.mounted.blobs)
 
 
 def _tallies(copied: Copied) -> dict[str, Tally]:

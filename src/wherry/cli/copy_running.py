@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from wherry.cli.copy_request import Asked, Pair, TagsOf, asked_of, asked_of_tags
-from wherry.cli.copy_result import failure_document, what_was_copied
+from wherry.cli.copy_result import error_document, failure_document, what_was_copied
 from wherry.cli.index.places import Places
 from wherry.cli.session import open_client, run, within
 from wherry.cli.transfer import print_event, shown
@@ -82,14 +82,14 @@ def run_many(told: Told, what: Sequence[Pair] | TagsOf) -> list[Done]:
     """Copy many images, and give what became of each.
 
     Raises:
-        WherryError, OSError: it could not even be begun.
+        WherryError, OSError: it could not even be begun, or took too long; told as an event, too.
     """
 
     async def work(progress: Progress) -> list[Done]:
         async with open_client(insecure=told.insecure, limit_rate=told.limit_rate) as client:
             places = Places(client)
             referrers = told.options.referrers
-            found: Sequence[Asked | tuple[Pair, WherryError]]
+            found: Sequence[Asked | tuple[Pair, WherryError | OSError]]
             if isinstance(what, TagsOf):
                 found = await asked_of_tags(what, places, referrers=referrers)
             else:
@@ -111,8 +111,13 @@ def run_many(told: Told, what: Sequence[Pair] | TagsOf) -> list[Done]:
         return [*(Done.of(one, outcome) for one, outcome in zip(asked, outcomes, strict=True)), *unopened]
 
     target = what.destination if isinstance(what, TagsOf) else None
-    with shown(quiet=told.quiet, as_json=told.as_json) as progress:
-        return run(within(told.timeout, work(progress), next_time(target)), heavy=True)
+    try:
+        with shown(quiet=told.quiet, as_json=told.as_json) as progress:
+            return run(within(told.timeout, work(progress), next_time(target)), heavy=True)
+    except (WherryError, OSError) as error:
+        if told.as_json:
+            print_event("stopped", error_document(error))
+        raise
 
 
 def _telling(asked: Sequence[Asked], progress: Progress) -> Progress:

@@ -5,6 +5,7 @@ in docs/exit-codes.md. A traceback is for bugs alone, and then only with `WHERRY
 """
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,7 +30,7 @@ from wherry.oci.errors import (
     WherryError,
 )
 
-__all__ = ["ExitCode", "Manner", "exit_code_of", "guarded", "report", "say", "say_lines"]
+__all__ = ["ExitCode", "Manner", "Stopped", "exit_code_of", "guarded", "report", "say", "say_lines", "stopped_by"]
 
 
 class ExitCode(IntEnum):
@@ -45,8 +46,18 @@ class ExitCode(IntEnum):
     INVALID = 6
     BUG = 70
     DOCKER_USAGE = 125
+    HUNG_UP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
+    TERMINATED = 143
+
+
+class Stopped(KeyboardInterrupt):
+    """The terminal was closed, or somebody sent SIGTERM: what a command does then is what it does at Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 _FINE: tuple[tuple[type[WherryError], ExitCode], ...] = (
@@ -99,9 +110,10 @@ def guarded(command: Callable[[], int], manner: Manner) -> int:
     try:
         code = command()
         sys.stdout.flush()
-    except (KeyboardInterrupt, click.Abort):
-        say("wherry: interrupted")
-        return ExitCode.INTERRUPTED
+    except (KeyboardInterrupt, click.Abort) as stop:
+        word, code = stopped_by(stop)
+        say(f"wherry: {word}")
+        return code
     except BrokenPipeError:
         return _gone()
     except click.ClickException as error:
@@ -111,6 +123,13 @@ def guarded(command: Callable[[], int], manner: Manner) -> int:
     except Exception as error:  # noqa: BLE001  # the one place where what nobody expected is turned into words
         return _failed(error, manner)
     return code
+
+
+def stopped_by(stop: BaseException) -> tuple[str, ExitCode]:
+    """What to call it, and the exit code, where a command was told to stop."""
+    if not isinstance(stop, Stopped):
+        return "interrupted", ExitCode.INTERRUPTED
+    return ("terminated", ExitCode.TERMINATED) if stop.number == signal.SIGTERM else ("hung up", ExitCode.HUNG_UP)
 
 
 def report(error: WherryError | OSError) -> None:

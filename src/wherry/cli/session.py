@@ -2,10 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine
+import signal
+import threading
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from wherry.cli.failures import say
+from wherry.cli.failures import Stopped, say
+from wherry.cli.stopping import handle
 from wherry.cli.surroundings import credential_files, docker_config, host_files, notes_folder
 from wherry.oci.errors import TimedOut
 from wherry.stores.remote import Client
@@ -44,14 +47,38 @@ def open_client(
 def run(main: Coroutine[Any, Any, Result], *, heavy: bool = False) -> Result:
     """Run a command's coroutine on the event loop, which this starts and ends.
 
-    `heavy` is for commands that move blobs: uvloop's loop takes longer to import, and then less time for each piece.
+    `heavy` is for commands that move blobs: uvloop's loop takes longer to import, and then less time for each piece. They
+    clean up behind themselves whatever signal ends them: SIGTERM and SIGHUP cancel them as Ctrl-C does.
+
+    Raises:
+        Stopped: one of these two has.
     """
     if not heavy:
         return asyncio.run(main)
     import uvloop  # noqa: PLC0415  # commands that ask a registry one thing are over before it has paid
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
+    caught: list[int] = []
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_cancelled_by_signals(main, caught.append))
+    except asyncio.CancelledError:
+        if not caught:
+            raise
+    raise Stopped(caught[0])
+
+
+async def _cancelled_by_signals(main: Coroutine[Any, Any, Result], note: Callable[[int], None]) -> Result:
+    """Do it; a signal that asks for the end is noted, and cancels it."""
+    task = asyncio.current_task()
+
+    def stop(number: int) -> None:
+        note(number)
+        if task is not None:
+            task.cancel()
+
+    if threading.current_thread() is threading.main_thread():  # no other one may handle signals
+        handle(stop, signal.SIGTERM, signal.SIGHUP)
+    return await main
 
 
 async def within(seconds: float | None, work: Coroutine[Any, Any, Result], next_time: str) -> Result:
