@@ -114,6 +114,24 @@ def test_a_filter_keeps_one_type_and_says_so(home: Repository, subject):
     assert answer.values("OCI-Filters-Applied") == ["artifactType"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [
+        ("application/vnd.test+json", "application%2Fvnd.test%2Bjson"),
+        ("application/vnd.test+json", "application/vnd.test+json"),
+        ("application/vnd.test+json; v=1", "application%2Fvnd.test%2Bjson%3B+v%3D1"),
+        ("application/vnd.test+json; v=1", "application/vnd.test+json;%20v=1"),
+        ("application/vnd.test&more", "application/vnd.test%26more"),
+        ("no type at all", "no%20type%20at%20all"),
+    ],
+)
+def test_a_filter_may_have_any_character(home: Repository, subject, kind, written):
+    pushed = push(home, empty_image(artifactType=kind, subject=subject))
+    answer = home.send("GET", f"referrers/{subject['digest']}?artifactType={written}")
+    check(answer)
+    assert answer.json()["manifests"] == [pushed | {"artifactType": kind}]
+
+
 def test_a_filter_that_nothing_passes_gives_an_empty_list_and_says_so(home: Repository, subject):
     push(home, empty_image(artifactType=KIND, subject=subject))
     answer = home.send("GET", f"referrers/{subject['digest']}", query=[("artifactType", "application/none+json")])

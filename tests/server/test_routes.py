@@ -77,6 +77,29 @@ def test_what_is_wrong_with_a_path_is_said(path, failure):
         find_route(path)
 
 
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/v2/_catalog/", "perhaps /v2/_catalog"),
+        ("//v2/", "perhaps /v2/"),
+        ("//v2/a/tags/list", "perhaps /v2/a/tags/list"),
+        ("/v2/a/tags/list/", "perhaps /v2/a/tags/list"),
+        ("/v2/a/tags", "perhaps /v2/a/tags/list"),
+        ("/v2/team/app", "perhaps /v2/team/app/tags/list"),
+        ("/v2/a/manifests/", "perhaps /v2/a/manifests/<tag or digest>"),
+        ("/v2/a/manifests/x/y", "the API is below /v2/"),
+        ("/v2/a/../b", "the API is below /v2/"),
+        ("/favicon.ico", "the API is below /v2/"),
+        ("/", "the API is below /v2/"),
+        ("*", "the API is below /v2/"),
+    ],
+)
+def test_a_path_that_is_nearly_an_endpoint_is_told_which(path, hint):
+    with pytest.raises(NotFound) as failure:
+        find_route(path)
+    assert failure.value.hint == hint
+
+
 @given(
     st.lists(st.sampled_from(["v2", "a", "..", "", "manifests", "blobs", "uploads", "tags", "list", "\0", str(DIGEST)]))
 )

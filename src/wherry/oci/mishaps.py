@@ -164,7 +164,7 @@ def _archive(text: bytes) -> Diagnosis | None:
 
 
 def _form(text: bytes) -> Diagnosis | None:
-    if re.match(rb"--[-\w]+\r?\nContent-Disposition: form-data", text):
+    if re.match(rb"--[-\w]+\r?\nContent-Disposition:", text):
         return Diagnosis("form", "the body is a form with the manifest somewhere in it: curl -F sends that", _SEND_FILE)
     if field := re.match(rb"([\w.-]*)=\s*(?:\{|%7B|%0A)", text, re.IGNORECASE):
         name = field[1].decode()

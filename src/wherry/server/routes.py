@@ -13,7 +13,7 @@ from enum import Enum
 from functools import lru_cache
 
 from wherry.oci.digest import Digest
-from wherry.oci.errors import NotFound
+from wherry.oci.errors import InvalidName, NotFound
 from wherry.oci.reference import LONGEST_NAME, Tag, check_name
 
 __all__ = ["Endpoint", "Route", "find_route", "no_endpoint"]
@@ -80,7 +80,32 @@ def find_route(path: str) -> Route:
 
 def no_endpoint(path: str) -> NotFound:
     """The error for a path that names none; it may be long, and is cut."""
-    return NotFound(f"{path[:_LONGEST_PATH]!r} is not an endpoint of the registry API", hint="the API is below /v2/")
+    path = path[:_LONGEST_PATH]
+    near = _near(path)
+    hint = f"perhaps {near}" if near and near != path else "the API is below /v2/"
+    return NotFound(f"{path!r} is not an endpoint of the registry API", hint=hint)
+
+
+def _near(path: str) -> str | None:
+    """The endpoint that was probably meant: without a slash too many, with the part that was left out."""
+    straight = re.sub("//+", "/", path).rstrip("/")
+    if straight in _FIXED or _PATH.fullmatch(straight):
+        return straight
+    if straight == "/v2":
+        return "/v2/"
+    if not straight.startswith("/v2/"):
+        return None
+    name, _, last = straight.removeprefix("/v2/").rpartition("/")
+    name, rest = (
+        (name, f"{last}/{_LEFT_OUT[last]}") if last in _LEFT_OUT else (f"{name}/{last}".strip("/"), "tags/list")
+    )
+    try:
+        return None if _LEFT_OUT.keys() & set(name.split("/")) else f"/v2/{check_name(name)}/{rest}"
+    except InvalidName:
+        return None
+
+
+_LEFT_OUT = {"tags": "list", "manifests": "<tag or digest>", "blobs": "<digest>", "referrers": "<digest>"}
 
 
 def _read(path: str) -> Route:

@@ -25,7 +25,7 @@ async def list_referrers(registry: Registry, request: Request) -> Answer:
     """An index of the manifests whose subject this is; an empty one if there is none, or no such repository."""
     subject = request.route.digest
     assert subject is not None  # noqa: S101  # the route of this endpoint has one
-    artifact_type = request.parameter("artifactType") or None
+    artifact_type = _artifact_type(request)
     page = Page.of(request, min(_ENTRIES, registry.policy.largest_page))
     found = await registry.metadata.referrers(
         request.route.name, subject, artifact_type, _position(page.last), page.size + 1
@@ -38,6 +38,15 @@ async def list_referrers(registry: Registry, request: Request) -> Answer:
         headers += page.link(request.path, str(shown[-1].position), artifactType=artifact_type)
     entries = b",".join(referrer.descriptor for referrer in shown)
     return Answer(200, headers, _EMPTY % (OCI_INDEX.encode(), entries))
+
+
+def _artifact_type(request: Request) -> str | None:
+    """The type that is asked for. No type has a space in it, many have a plus: one that was not escaped means itself."""
+    asked = request.parameter("artifactType") or None
+    if asked is None or "+" not in request.query_string:
+        return asked
+    kind, semicolon, parameters = asked.partition(";")
+    return kind.replace(" ", "+") + semicolon + parameters
 
 
 def _position(last: str) -> int:

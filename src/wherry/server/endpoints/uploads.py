@@ -10,6 +10,7 @@ from wherry.oci.errors import (
     BlobUploadInvalid,
     BlobUploadUnknown,
     DigestInvalid,
+    InvalidName,
     PayloadTooLarge,
     RangeInvalid,
     SizeInvalid,
@@ -102,8 +103,13 @@ async def cancel_upload(registry: Registry, request: Request) -> Answer:
 
 async def _mounted(registry: Registry, request: Request, digest: Digest) -> bool:
     origin = request.parameter("from") or None
-    if origin is not None:
-        check_name(origin)
+    try:
+        if origin is not None:
+            check_name(origin)
+    except (
+        InvalidName
+    ):  # nothing can be mounted from there: the client may upload, as from any repository without the blob
+        return False
     if await registry.blobs.find(digest) is None:
         return False
     return await registry.metadata.mount_blob(request.route.name, digest, origin)
