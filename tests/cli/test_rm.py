@@ -217,3 +217,12 @@ async def test_manifest_whose_bytes_are_lost_goes_with_its_tags(wherry, tmp_path
     done = await wherry("rm", "--digest", "-y", f"{layout}:1" if by == "tag" else f"{layout}@{image.digest}")
     assert (done.code, done.lines) == (0, [f"{layout}:1", f"{layout}:2", f"{layout}@{image.digest}"])
     assert (await wherry("ls", layout)).lines == ["3"]
+
+
+async def test_many_tags_that_would_go_along_are_listed_once(registry, wherry, pushed) -> None:
+    reference = await pushed(an_image(), "team/app:1")
+    await wherry("tag", reference, *"abcdefg")
+    done = await wherry("rm", "--digest", reference)
+    listed, refused, _ = done.err.splitlines()
+    assert listed.endswith(" has the tags 1, a, b, c, d, e, f, g")
+    assert refused.endswith(": 7 other tags would go along: a, b, c, d, e, …")

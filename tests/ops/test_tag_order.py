@@ -2,7 +2,9 @@
 
 import json
 import random
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -98,6 +100,30 @@ async def test_image_whose_config_is_missing_goes_first(tmp_path: Path) -> None:
     await put(made("1990-01-01T00:00:00Z"), layout, "a")
     (tmp_path / "blobs" / "sha256" / holed.blobs[0].descriptor.digest.encoded).unlink()
     assert await in_order(layout, tags("a", "z"), Order.CREATED) == ["z", "a"]
+
+
+@pytest.mark.parametrize("what", ["manifest", "config"])
+async def test_damaged_image_goes_first(tmp_path: Path, what: str) -> None:
+    layout, damaged = Layout(tmp_path), made("2026-01-01T00:00:00Z")
+    await put(damaged, layout, "z")
+    await put(made("1990-01-01T00:00:00Z"), layout, "a")
+    digest = damaged.digest if what == "manifest" else damaged.blobs[0].descriptor.digest
+    (tmp_path / "blobs" / "sha256" / digest.encoded).write_bytes(b"damaged")
+    assert await in_order(layout, tags("a", "z"), Order.CREATED) == ["z", "a"]
+
+
+async def test_config_of_several_tags_is_read_once() -> None:
+    class Noted(MemoryStore):
+        read: ClassVar[list[Digest]] = []
+
+        def fetch(self, blob: Descriptor, *, offset: int = 0) -> AsyncIterator[bytes]:
+            self.read.append(blob.digest)
+            return super().fetch(blob, offset=offset)
+
+    store, image = Noted(), made("2026-01-01T00:00:00Z")
+    await put(image, store, "a", "b", "c")
+    assert await in_order(store, tags("c", "b", "a"), Order.CREATED) == ["a", "b", "c"]
+    assert store.read == [image.blobs[0].descriptor.digest]
 
 
 class Broken(MemoryStore):

@@ -22,6 +22,7 @@ from wherry.stores.remote import Client
 __all__ = ["NotConfirmed", "rm"]
 
 _LOOKING_UP = 0.25  # seconds
+_FEW = 5
 
 
 class NotConfirmed(WherryError):
@@ -149,11 +150,16 @@ async def _confirm(place: Location, tags: Sequence[Tag], others: Sequence[Tag], 
         return
     if not sys.stdin.isatty():
         raise NotConfirmed(
-            f"{place}: {len(others)} other tag{'s' if len(others) > 1 else ''} would go along: {', '.join(others)}",
+            f"{place}: {len(others)} other tag{'s' if len(others) > 1 else ''} would go along: {_some(others)}",
             hint="with -y they do; without --digest one tag goes alone",
         )
     if not await _agreed("Delete it, with its tags?" if tags else "Delete it?"):
         raise NotConfirmed(f"{place}: nothing was deleted")
+
+
+def _some(tags: Sequence[Tag]) -> str:
+    """The first few of the tags; all of them have been told."""
+    return ", ".join([*tags[:_FEW], *(["…"] if len(tags) > _FEW else [])])
 
 
 async def _agreed(question: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from wherry.oci.config import ImageConfig
 from wherry.oci.digest import Digest
-from wherry.oci.errors import ManifestInvalid, NotFound
+from wherry.oci.errors import ContentMismatch, ManifestInvalid, NotFound
 from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import DOCKER_CONFIG, OCI_CONFIG, Kind
 from wherry.oci.reference import Tag
@@ -32,7 +32,7 @@ class Order(Enum):
 async def in_order(store: Source, tags: list[Tag], order: Order) -> list[Tag]:
     """Sort tags, the lowest or oldest first; what is no version, or says not when it was made, goes before all that does.
 
-    By `CREATED` each image's config is read, several at once; of an index that of its first image.
+    By `CREATED` each image's config is read, several at once; of an index that of its first image. What is damaged says nothing.
     """
     match order:
         case Order.NAME:
@@ -40,7 +40,8 @@ async def in_order(store: Source, tags: list[Tag], order: Order) -> list[Tag]:
         case Order.SEMVER:
             return sorted(tags, key=_version_key)
         case Order.CREATED:
-            made = await each(lambda tag: _created(store, tag), tags, at_once=_AT_ONCE)
+            known: dict[Digest, datetime] = {}
+            made = await each(lambda tag: _created(store, tag, known), tags, at_once=_AT_ONCE)
             return [tag for tag, _ in sorted(made, key=lambda each: (each[1], each[0]))]
 
 
@@ -68,7 +69,8 @@ def _version_key(tag: Tag) -> tuple[Any, ...]:
     return (False, tag) if version is None else (True, version.precedence_key, tag)
 
 
-async def _created(store: Source, tag: Tag) -> datetime:
+async def _created(store: Source, tag: Tag, known: dict[Digest, datetime]) -> datetime:
+    """When the image of a tag was made; `known` is so of the configs that were read already: many tags lead to the same ones."""
     try:
         manifest = await store.manifest(tag)
         while manifest.kind is Kind.INDEX:
@@ -76,8 +78,17 @@ async def _created(store: Source, tag: Tag) -> datetime:
         config = manifest.view.config
         if config is None or config.media_type not in (OCI_CONFIG, DOCKER_CONFIG):
             return _LONG_AGO
-        found = datetime.fromisoformat(ImageConfig.parse(await read_config(store, config)).created or "")
-    except (NotFound, ManifestInvalid, ValueError):
+        if config.digest not in known:
+            known[config.digest] = _moment(ImageConfig.parse(await read_config(store, config)).created or "")
+        return known[config.digest]
+    except (NotFound, ManifestInvalid, ContentMismatch):
+        return _LONG_AGO
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
         return _LONG_AGO
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
