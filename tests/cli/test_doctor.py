@@ -198,7 +198,7 @@ async def test_certificate_is_looked_at_through_the_proxy(findings, certs_d, tmp
         await asyncio.gather(_piped(reader, inner_writer), _piped(inner_reader, writer))
 
     async with stub(lambda _: json_reply({}), tls=authority.server()) as server, listening(tunnel) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://me:secret@{proxy}")
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:sec%3Aret%40@{proxy}")
         (certs_d("registry.invalid") / "ca.crt").write_bytes(authority.file.read_bytes())
         code, found = await findings("registry.invalid")
     assert code == 1
@@ -206,7 +206,7 @@ async def test_certificate_is_looked_at_through_the_proxy(findings, certs_d, tmp
     assert "is for another host name" in found["tls"]["text"]
     assert "address" not in found, "the proxy resolves the name"
     assert all(head.startswith(b"CONNECT registry.invalid:443 ") for head in asked)
-    assert all(base64.b64encode(b"me:secret") in head for head in asked)
+    assert all(base64.b64encode(b"me:sec:ret@") in head for head in asked)
 
 
 async def _piped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

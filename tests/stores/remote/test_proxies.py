@@ -1,11 +1,12 @@
 """Which proxy a URL is reached through; and a real one in between."""
 
+import asyncio
 import base64
 
 import pytest
 from pyreqwest.http import Url
 
-from tests.stores.remote.stub import Reply, json_reply, stub
+from tests.stores.remote.stub import Asked, Reply, json_reply, listening, stub
 from wherry.oci.errors import RouteError, Unreachable
 from wherry.stores.remote import Client
 from wherry.stores.remote.hosts import Endpoint, Host, NoHosts, Route
@@ -29,6 +30,9 @@ def _proxy(environment: dict[str, str], url: str) -> str | None:
         ({"https_proxy": "http://a"}, "https://r.example/v2/", "http://a"),
         ({"HTTPS_PROXY": "http://a", "https_proxy": "http://b"}, "https://r.example/v2/", "http://a"),
         ({"ALL_PROXY": "http://a"}, "https://r.example/v2/", "http://a"),
+        ({"ALL_PROXY": "http://a", "HTTPS_PROXY": "http://b"}, "https://r.example/v2/", "http://b"),
+        ({"HTTPS_PROXY": "socks5://a:1080"}, "https://r.example/v2/", "socks5h://a:1080"),
+        ({"all_proxy": "socks5h://a:1080"}, "http://r.example/v2/", "socks5h://a:1080"),
         ({"HTTPS_PROXY": "proxy:3128"}, "https://r.example/v2/", "http://proxy:3128"),
         ({"HTTP_PROXY": "http://a", "REQUEST_METHOD": "GET"}, "http://r.example/v2/", None),
         (BOTH, "http://localhost:5000/v2/", None),
@@ -80,12 +84,13 @@ def test_no_proxy(without: str, url: str, is_direct: bool):
         assert (_proxy(BOTH | {name: without}, url) is None) == is_direct
 
 
-@pytest.mark.parametrize("text", ["http://", "socks5://x:1080", "http://[broken", "ftp://x"])
+@pytest.mark.parametrize("text", ["http://", "socks://x:1080", "http://[broken", "ftp://x"])
 def test_what_is_no_url_of_a_proxy_is_named_without_its_password(text: str):
-    with pytest.raises(RouteError, match="HTTPS_PROXY is not the URL of an HTTP proxy"):
-        _proxy({"HTTPS_PROXY": text}, "https://r.example/")
+    for name in ("HTTPS_PROXY", "ALL_PROXY"):
+        with pytest.raises(RouteError, match=f"{name} is not the URL of an HTTP or SOCKS 5 proxy"):
+            _proxy({name: text}, "https://r.example/")
     with pytest.raises(RouteError) as caught:
-        _proxy({"HTTPS_PROXY": f"socks5://me:secret@{text}"}, "https://r.example/")
+        _proxy({"HTTPS_PROXY": f"socks4://me:secret@{text}"}, "https://r.example/")
     assert "secret" not in f"{caught.value}{caught.value.hint}"
 
 
@@ -112,7 +117,8 @@ class Plain(NoHosts):
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [(407, "the proxy wants a user name and a password"), (403, "the proxy refuses")]
+    ("status", "words"),
+    [(407, "the proxy wants a user name and a password"), (403, "the proxy refuses, or cannot reach the registry")],
 )
 async def test_proxy_that_refuses_is_an_error_without_its_password(status: int, words: str):
     async with stub(lambda _: Reply(status)) as proxy:
@@ -132,3 +138,44 @@ async def test_proxy_that_is_not_there_is_named():
         with pytest.raises(Unreachable, match=rf"the proxy {gone.address}: connection refused") as caught:
             await client.registry("registry.invalid").ping()
     assert "secret" not in f"{caught.value}{caught.value.hint}"
+
+
+async def test_proxy_that_asks_who_is_there_for_plain_http_is_not_taken_for_the_registry():
+    async with stub(lambda _: Reply(407, {"Content-Type": "text/html"}, b"<html>squid</html>")) as proxy:
+        proxies = Proxies.of({"HTTP_PROXY": f"http://{proxy.address}"})
+        async with Client(proxies=proxies, hosts=Plain()) as client:
+            with pytest.raises(Unreachable, match=f"the proxy {proxy.address}: the proxy wants a user name"):
+                await client.registry("registry.invalid").ping()
+
+
+async def test_insecure_registry_behind_a_proxy_that_tunnels_nowhere_is_asked_in_plain_http():
+    def answer(asked: Asked) -> Reply:
+        return Reply(403) if asked.method == "CONNECT" else json_reply({})
+
+    async with stub(answer) as proxy:
+        proxies = Proxies.of({"ALL_PROXY": f"http://{proxy.address}"})
+        async with Client(proxies=proxies, insecure=True) as client:
+            await client.registry("registry.invalid:5000").ping()
+    assert proxy.lines(pings=True) == [
+        "CONNECT registry.invalid:5000",
+        *["GET http://registry.invalid:5000/v2/"] * 2,
+    ]
+
+
+async def test_socks_proxy_is_gone_through_and_looks_names_up_itself():
+    named = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(3)
+        writer.write(b"\x05\x00")
+        length = (await reader.readexactly(5))[4]
+        named.append(await reader.readexactly(length + 2))
+        writer.write(b"\x05\x00\x00\x01" + bytes(6))
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with listening(talk) as address:
+        proxies = Proxies.of({"HTTP_PROXY": f"socks5://{address}"})
+        async with Client(proxies=proxies, hosts=Plain()) as client:
+            await client.registry("registry.invalid:5000").ping()
+    assert named == [b"registry.invalid" + (5000).to_bytes(2, "big")]

@@ -7,7 +7,7 @@ where authorisation is asked for. Spec: distribution-spec 1.1, "Determining Supp
 from wherry.oci.errors import PlainHTTP, TimedOut, TLSFailed, Unreachable
 from wherry.oci.wire.challenge import Challenge, read_challenges
 from wherry.stores.remote.answer import Answer
-from wherry.stores.remote.failures import ClosedEarly, NotHTTP, NotTLS, Refused
+from wherry.stores.remote.failures import ClosedEarly, NotHTTP, NotTLS, ProxyRefused, Refused
 from wherry.stores.remote.hosts import Host
 from wherry.stores.remote.reach import Policy, Way
 from wherry.stores.remote.transport import Transport
@@ -61,6 +61,8 @@ def _is_worth_another(error: Unreachable, way: Way) -> bool:
     """Whether the failure may come from the scheme alone."""
     if way.is_plain:
         return isinstance(error, ClosedEarly | NotHTTP)
+    if isinstance(error, ProxyRefused):  # many let nobody through but to port 443, and ask themselves in plain HTTP
+        return True
     no_port = way.origin.rpartition(":")[2].rpartition("]")[2].isdecimal() is False
     return isinstance(error, TLSFailed | TimedOut | ClosedEarly) or (isinstance(error, Refused) and no_port)
 

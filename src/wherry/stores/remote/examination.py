@@ -157,10 +157,8 @@ async def _way(session: Direct, proxies: Proxies) -> AsyncIterator[Finding]:
 def _proxy(url: Url, proxy: Url | None, proxies: Proxies) -> Finding:
     if proxy is not None:
         return Finding("proxy", "ok", f"by way of {authority(proxy)}", facts={"proxy": authority(proxy)})
-    is_set = proxies.https if url.scheme == "https" else proxies.http
-    return Finding(
-        "proxy", "ok", "none for this host (loopback, or NO_PROXY)" if is_set else "none", facts={"proxy": None}
-    )
+    text = "none for this host (loopback, or NO_PROXY)" if proxies.is_set(url.scheme) else "none"
+    return Finding("proxy", "ok", text, facts={"proxy": None})
 
 
 async def _addresses(url: Url) -> Finding:

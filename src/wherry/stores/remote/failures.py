@@ -22,6 +22,7 @@ __all__ = [
     "Unwelcome",
     "broken_off",
     "placed",
+    "unknown_to_proxy",
     "unreachable",
     "unusable",
 ]
@@ -97,18 +98,25 @@ def unreachable(error: BaseException, place: str, *, connecting: float, silence:
     if (failure := _tls_failure(causes, place)) is not None:
         return failure
     if "proxy authorization required" in causes:
+        return unknown_to_proxy(place)
+    if "tunnel error: unsuccessful" in causes:  # of whatever status
         return ProxyRefused(
-            f"{place}: the proxy wants a user name and a password",
+            f"{place}: the proxy refuses, or cannot reach the registry",
             registry=place,
-            hint="put them into its URL: http://NAME:PASSWORD@host:port",
-        )
-    if "tunnel error: unsuccessful" in causes:
-        return ProxyRefused(
-            f"{place}: the proxy refuses", registry=place, hint="NO_PROXY lists who is reached without it"
+            hint="check the registry's name and port; NO_PROXY lists who is reached without the proxy",
         )
     if "parsed" in causes:
         return NotHTTP(f"{place}: what answers there does not speak HTTP", registry=place, hint="check the port")
     return broken_off(error, place)
+
+
+def unknown_to_proxy(place: str) -> ProxyRefused:
+    """The error to raise when a proxy wants to know who asks."""
+    return ProxyRefused(
+        f"{place}: the proxy wants a user name and a password",
+        registry=place,
+        hint="put them into its URL: http://NAME:PASSWORD@host:port",
+    )
 
 
 def _tls_failure(causes: str, place: str) -> Unreachable | None:

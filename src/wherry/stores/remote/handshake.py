@@ -4,6 +4,7 @@ import asyncio
 import base64
 import ssl
 from typing import Any
+from urllib.parse import unquote
 
 from msgspec import Struct
 from pyreqwest.http import Url
@@ -21,10 +22,12 @@ class Shown(Struct, frozen=True):
 
 
 async def shake_hands(host: str, port: int, proxy: Url | None, *, patience: float) -> Shown | None:
-    """What a host shows, within `patience` seconds; None if no handshake comes about.
+    """What a host shows, within `patience` seconds; None if no handshake comes about, or a SOCKS proxy is on the way.
 
     Why that is so is for the client to say: it meets the same.
     """
+    if proxy is not None and proxy.scheme not in {"http", "https"}:
+        return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # nothing is sent or taken but certificates to look at
@@ -50,7 +53,8 @@ async def _by_way_of(proxy: Url, host: str, port: int, context: ssl.SSLContext) 
     try:
         lines = [f"CONNECT {host}:{port} HTTP/1.1", f"Host: {host}:{port}"]
         if proxy.username:
-            secret = base64.b64encode(f"{proxy.username}:{proxy.password or ''}".encode()).decode()
+            pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+            secret = base64.b64encode(pair.encode()).decode()
             lines.append(f"Proxy-Authorization: Basic {secret}")
         writer.write("\r\n".join([*lines, "", ""]).encode())
         _check(await reader.readuntil(b"\r\n\r\n"))

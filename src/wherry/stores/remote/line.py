@@ -19,10 +19,11 @@ from wherry.oci.errors import Unreachable
 from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.bucket import Bucket
 from wherry.stores.remote.cancels import cancels, heed
-from wherry.stores.remote.failures import unreachable
+from wherry.stores.remote.failures import unknown_to_proxy, unreachable
 
 __all__ = ["Body", "Limits", "Line", "let_go"]
 
+_PROXY_WANTS_TO_KNOW = 407
 _LETTING_GO = 0.02
 """Seconds, after uploads. pyreqwest's threads let go of a streamed body's Python objects only when its client is closed already;
 where the interpreter ends at that moment, the process aborts (8 of 75 runs that ended at once; 0 of 30 that waited this long)."""
@@ -100,6 +101,9 @@ class Line:
         if cancels() > before:
             await answer.close()
             heed(before)
+        if response.status == _PROXY_WANTS_TO_KNOW:
+            await answer.close()
+            raise unknown_to_proxy(self._via)
         return answer
 
     def _unreachable(self, error: BaseException) -> Unreachable:

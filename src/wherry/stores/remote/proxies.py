@@ -3,9 +3,11 @@
 `HTTPS_PROXY` is for https URLs and `HTTP_PROXY` for http ones; `NO_PROXY` lists, separated by commas, who is reached
 directly: `*` (everybody), `example.com` (it and what is below it), `.example.com` (only what is below it), an IP address, a range
 (`10.0.0.0/8`; it fits addresses as they are written, nothing is resolved), each but the last with a port if only that port is
-meant. Loopback hosts are always reached directly.
+meant. Loopback hosts are always reached directly. `ALL_PROXY` is for what has no proxy of its own, as with curl. A proxy speaks HTTP or SOCKS 5;
+the latter finds out for itself where a name leads, also without the `h` of `socks5h`.
 """
 
+import re
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -18,11 +20,12 @@ __all__ = ["NO_PROXIES", "Proxies"]
 
 
 class Proxies(Struct, frozen=True):
-    """`https` and `http` are the proxies' URLs, which may hold a name and a password; empty is: none."""
+    """`https` and `http` are the proxies' URLs, which may hold a name and a password; empty is: none, or `rest`."""
 
     https: str = ""
     http: str = ""
     without: tuple[str, ...] = ()
+    rest: str = ""
 
     def __repr__(self) -> str:  # the URLs may hold passwords
         return f"Proxies(without={self.without})"
@@ -36,8 +39,15 @@ class Proxies(Struct, frozen=True):
 
         without = told("NO_PROXY").replace(",", " ").split()
         http = "" if "REQUEST_METHOD" in environment else told("HTTP_PROXY")  # CGI: the caller's header, not a setting
-        rest = told("ALL_PROXY")
-        return cls(told("HTTPS_PROXY") or rest, http or rest, tuple(each.lower() for each in without))
+        return cls(told("HTTPS_PROXY"), http, tuple(each.lower() for each in without), told("ALL_PROXY"))
+
+    def is_set(self, scheme: str) -> bool:
+        """Whether there is a proxy for any URL of a scheme."""
+        return bool(self._told(scheme)[1])
+
+    def _told(self, scheme: str) -> tuple[str, str]:
+        name, text = ("HTTPS_PROXY", self.https) if scheme == "https" else ("HTTP_PROXY", self.http)
+        return (name, text) if text else ("ALL_PROXY", self.rest)
 
     def for_url(self, url: Url) -> Url | None:
         """The proxy for a URL; None reaches it directly.
@@ -45,17 +55,16 @@ class Proxies(Struct, frozen=True):
         Raises:
             RouteError: what is set is no proxy's URL.
         """
-        text = self.https if url.scheme == "https" else self.http
+        name, text = self._told(url.scheme)
         if not text or is_loopback(authority(url)) or self._is_direct(url):
             return None
         try:
-            proxy = Url(text if "://" in text else f"http://{text}")
+            proxy = Url(re.sub("^socks5(?=:)", "socks5h", text) if "://" in text else f"http://{text}")
         except ValueError:
             proxy = None
-        if proxy is None or proxy.scheme not in {"http", "https"} or not proxy.host_str:
-            name = "HTTPS_PROXY" if url.scheme == "https" else "HTTP_PROXY"
+        if proxy is None or proxy.scheme not in {"http", "https", "socks5h"} or not proxy.host_str:
             raise RouteError(
-                f"{name} is not the URL of an HTTP proxy", hint=f"{name}=http://host:port, or take it away"
+                f"{name} is not the URL of an HTTP or SOCKS 5 proxy", hint=f"{name}=http://host:port, or take it away"
             )
         return proxy
 
