@@ -1,5 +1,6 @@
 """How a copy looks while it runs: bars on a terminal, a line for each blob elsewhere, events as JSON, or nothing."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ _SMALL = 256 * 1024
 """Bytes up to which a blob is gone before a bar for it could be seen."""
 _DRAWN_EVERY = 0.1  # seconds
 _TOLD_EVERY = 0.5  # seconds
+_DUMB = frozenset(("dumb", "unknown"))
+"""Terminals on which nothing can be drawn over: Emacs has one."""
 
 
 @contextmanager
@@ -30,7 +33,7 @@ def shown(*, quiet: bool, as_json: bool) -> Iterator[Progress]:
         yield ignore
     elif as_json:
         yield _Teller().tell
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in _DUMB:
         with _bars() as draw:
             yield draw
     else:
