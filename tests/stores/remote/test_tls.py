@@ -116,6 +116,22 @@ async def test_certificate_that_is_damaged(opened, trusting):
         await opened("r.invalid", hosts=trusting("r.invalid", ca_crt=text)).manifest(Tag("v1"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+    ],
+    ids=["pkcs8", "openssl's own"],
+)
+async def test_key_that_is_encrypted_is_told_as_that(opened, authority, trusting, text):
+    certificate, _ = authority.issue("me")
+    hosts = trusting("r.invalid", client_cert=certificate.read_text(), client_key=text)
+    with pytest.raises(RouteError, match=r"client\.key: the private key in it is encrypted") as caught:
+        await opened("r.invalid", hosts=hosts).manifest(Tag("v1"))
+    assert "openssl pkey -in" in (caught.value.hint or "")
+
+
 async def test_token_server_and_storage_behind_the_same_authority_are_trusted_and_see_no_client_certificate(
     registry, opened, authority, trusting
 ):

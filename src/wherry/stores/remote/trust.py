@@ -11,6 +11,7 @@ __all__ = ["SYSTEM", "Trust", "read_authorities", "read_identity"]
 
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _KEY = b"PRIVATE KEY-----"
+_ENCRYPTED = (b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"Proc-Type: 4,ENCRYPTED")
 
 
 class Trust(Struct, frozen=True):
@@ -64,7 +65,7 @@ def read_identity(certificate: Path, key: Path | None) -> Trust:
     """Our certificate and its key, which may stand in the same file.
 
     Raises:
-        RouteError: a file cannot be read, or lacks its part.
+        RouteError: a file cannot be read, or lacks its part; or the key is encrypted.
     """
     text = _read(certificate)
     if _CERTIFICATE not in text:
@@ -72,6 +73,12 @@ def read_identity(certificate: Path, key: Path | None) -> Trust:
     secret = b"" if key is None else _read(key)
     if _KEY not in (secret if key is not None else text):
         raise RouteError(f"{key or certificate}: there is no private key in it", hint="it must have one in PEM form")
+    if any(sign in (secret or text) for sign in _ENCRYPTED):
+        place = key or certificate
+        raise RouteError(
+            f"{place}: the private key in it is encrypted, and a password for it cannot be told",
+            hint=f"`openssl pkey -in {place} -out {place}` writes it without",
+        )
     sources = (str(certificate),) if key is None else (str(certificate), str(key))
     return Trust(identity=text + b"\n" + secret, sources=sources)
 
