@@ -145,7 +145,7 @@ async def _remove_manifest(place: Location, known: set[Tag], store: Store, accou
 async def _confirm(place: Location, tags: Sequence[Tag], others: Sequence[Tag], *, yes: bool) -> None:
     """Tell what goes along, and see that it is meant."""
     if tags:
-        say(f"{place} has the tags {', '.join(tags)}")
+        say(f"{place} has the tag{'s' if len(tags) > 1 else ''} {', '.join(tags)}")
     if yes or (not others and not sys.stdin.isatty()):
         return
     if not sys.stdin.isatty():

@@ -290,6 +290,14 @@ async def test_registry_that_cannot_delete_a_tag_is_not_asked_to_delete_the_dige
     assert await opened(debian_registry).exists(IMAGE.descriptor)
 
 
+@pytest.mark.parametrize(("status", "switched_off"), [(400, False), (405, True)])
+async def test_registry_that_deletes_nothing_at_all_is_told_from_one_that_deletes_no_tag(opened, status, switched_off):
+    async with stub(lambda _: refused(status, "UNSUPPORTED", "The operation is unsupported.")) as server:
+        with pytest.raises(Unsupported) as caught:
+            await opened(server.address).delete(V1)
+    assert ("deleting may be switched off" in (caught.value.hint or "")) == switched_off
+
+
 async def test_delete_by_digest_takes_the_tags_along(address, opened):
     repository = opened(address)
     await put(IMAGE, repository, "v1")

@@ -42,8 +42,10 @@ _ACCEPT: Mapping[str, str] = MappingProxyType({"Accept": ", ".join(ACCEPTED_MANI
 _NO_MANIFEST = Missing(ManifestUnknown, "no such manifest")
 _REMEMBERED = 8 * 1024 * 1024  # bytes
 _ALWAYS = Condition()
-_NOT_FOUND, _CREATED, _ACCEPTED = 404, 201, 202
+_NOT_FOUND, _CREATED, _ACCEPTED, _BAD_REQUEST = 404, 201, 202, 400
 _NOT_THAT_TYPE = frozenset((406, 415))
+_SWITCHED_OFF = "deleting may be switched off in the registry's configuration"
+_DIGEST_INSTEAD = "deleting its digest instead would take every other tag on it along"
 
 
 class Swap(NamedTuple):
@@ -179,14 +181,14 @@ class Manifests:
         except RegistryError as error:
             if error.status not in {400, 405, 501}:
                 raise
-            what = "a tag alone" if isinstance(name, Tag) else "manifests"
+            what, hint = "manifests", _SWITCHED_OFF
+            if isinstance(name, Tag):
+                # 400: it deletes manifests, and minds the tag. Anything else may mean that it deletes nothing.
+                is_the_tag = error.status == _BAD_REQUEST
+                what, hint = "a tag alone", _DIGEST_INSTEAD if is_the_tag else f"{_SWITCHED_OFF}; {_DIGEST_INSTEAD}"
             raise Unsupported(
                 f"{self._place(name)}: this registry does not delete {what}",
-                hint=(
-                    "deleting its digest instead would take every other tag on it along"
-                    if isinstance(name, Tag)
-                    else "deleting may be switched off in the registry's configuration"
-                ),
+                hint=hint,
                 detail=error.detail,
                 words=error.words,
                 request=error.request,
