@@ -336,6 +336,16 @@ async def test_mode_of_an_archive_is_kept(path: Path) -> None:
     assert mode_of(path) == 0o640
 
 
+async def test_empty_file_is_yet_to_be_written_and_keeps_its_mode(path: Path) -> None:
+    written(path, b"")
+    make_mode(path, 0o600)
+    with pytest.raises(ManifestUnknown, match="the file is empty"):
+        await oci_archive(path).resolve(Tag("1"))
+    await put(an_image(), oci_archive(path), "1")
+    assert (await oci_archive(path).resolve(Tag("1"))).digest == an_image().digest
+    assert mode_of(path) == 0o600
+
+
 async def test_files_of_others_beside_an_archive_are_left_alone(path: Path) -> None:
     for name in (".wherry-config", ".wherry-0123456789abcdeg", ".wherry-"):
         (path.parent / name).write_text("theirs")
@@ -360,7 +370,6 @@ async def test_gzipped_archive_is_read_and_not_written_to(path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is not a tar"),
         (b"x" * 5_000, "is not a tar"),
         (b"\x28\xb5\x2f\xfd" + b"x" * 600, "compressed with zstd"),
         (b"\xfd7zXZ\x00" + b"x" * 600, "compressed with xz"),

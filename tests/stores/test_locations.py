@@ -132,6 +132,8 @@ def test_image_keeps_its_name_in_a_docker_archive(origin: str, target: str, foun
         ("", "it is empty"),
         ("oci:", "no folder is named"),
         ("oci::1.0", "no folder is named"),
+        ("oci-archive:-", "neither read from standard input nor written"),
+        ("docker-archive:-:app:1", "neither read from standard input nor written"),
         ("oci:images:", "nothing stands behind the last colon"),
         ("oci:images:.hidden", "tag '.hidden'"),
         ("oci:images:a b", "tag 'a b'"),

@@ -49,8 +49,6 @@ class _Known(Struct, frozen=True):
 class ArchiveFile:
     """The archive at `path`, which need not exist yet; `written` is how a user writes it."""
 
-    absent = "there is no such file"
-
     def __init__(self, path: Path, form: Form, written: str) -> None:
         self.path = path
         self._form = form
@@ -69,6 +67,10 @@ class ArchiveFile:
 
     def __str__(self) -> str:
         return self._written
+
+    @property
+    def absent(self) -> str:
+        return "the file is empty" if self.path.exists() else "there is no such file"
 
     # Reading
 
@@ -276,10 +278,12 @@ class ArchiveFile:
             self._view = edit(self._view) or self._view
 
     def _identity(self) -> Identity | None:
+        """What the file is now; None if it is yet to be written: `mktemp` makes an empty one."""
         try:
-            return identity_of(self.path.stat())
+            found = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        return identity_of(found) if found.st_size or not stat.S_ISREG(found.st_mode) else None
 
     def _has(self, content: Descriptor) -> bool:
         found = self._find(content.digest)
@@ -376,7 +380,7 @@ class ArchiveFile:
         try:
             self._check_needs(out)
             self._complete(out, names)
-            mode = stat.S_IMODE(target.stat().st_mode) if identity else None
+            mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
             done = out.file.commit(target, still=lambda: self._identity() == identity, mode=mode)
         finally:
             if out is not staged:

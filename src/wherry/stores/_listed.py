@@ -22,8 +22,9 @@ LARGEST_KEPT = 8 * LARGEST_MANIFEST
 class Listed(Protocol):
     """Content, and a list of what is in it. `str()` is how a user writes it."""
 
-    absent: str
-    """What to say when it does not exist."""
+    @property
+    def absent(self) -> str:
+        """What to say when it does not exist."""
 
     def names(self) -> Names | None:
         """The list; None if nothing is there."""

@@ -214,7 +214,10 @@ def _opened(path: Path) -> int:
     os.close(descriptor)
     if stat.S_ISDIR(mode):
         raise StoreError(f"{path}: is a folder, and an archive is a file", hint=f"for an OCI layout: oci:{path}")
-    raise StoreError(f"{path}: is no regular file")
+    raise StoreError(
+        f"{path}: is no regular file",
+        hint="an archive is read and written here and there, not from one end to the other: use a file on a disk",
+    )
 
 
 def _refuse_other(start: bytes, path: Path) -> None:

@@ -322,6 +322,11 @@ def _split_tag(rest: str) -> tuple[str, str | None]:
 def _path(text: str, prefix: str, path: str) -> Path:
     if "\0" in path:
         raise InvalidReference(text, "a path has no NUL in it")
+    if path == "-" and prefix != _LAYOUT:
+        hint = f"write it to a file, and name that; a file that is called so is {prefix}./-"
+        raise InvalidReference(
+            text, "an archive is neither read from standard input nor written to standard output", hint=hint
+        )
     if path.startswith("~"):
         raise InvalidReference(
             text, f"the shell does not expand ~ behind {prefix}", hint=f"perhaps {prefix}$HOME{path[1:]}"
