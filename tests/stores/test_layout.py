@@ -119,6 +119,17 @@ def names_of(layout: Layout) -> list[str]:
     return [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in listed(layout)]
 
 
+@pytest.mark.parametrize("list_of_none", ['{"schemaVersion":2,"manifests":null}', '{"schemaVersion":2,"manifests":[]}'])
+async def test_layout_that_umoci_has_begun_is_empty(layout: Layout, list_of_none: str) -> None:
+    (layout.path / "blobs").mkdir(parents=True)
+    (layout.path / "oci-layout").write_text('{"imageLayoutVersion": "1.1.0", "future": 1}')
+    (layout.path / "index.json").write_text(list_of_none)
+    assert [tag async for tag in layout.tags()] == []
+    await put(an_image(), layout, "1")
+    assert (await layout.resolve(Tag("1"))).digest == an_image().digest
+    assert (layout.path / "oci-layout").read_text() == '{"imageLayoutVersion": "1.1.0", "future": 1}'
+
+
 @pytest.mark.parametrize("name", ["team/app", "Not A Name:1", f"a@sha256:{'0' * 64}", ":1", ""])
 async def test_names_that_are_no_tags_are_kept_and_not_listed(layout: Layout, name: str) -> None:
     await put(an_image(), layout, "1")

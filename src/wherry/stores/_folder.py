@@ -9,12 +9,21 @@ from pathlib import Path
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.document import NotJSON, decode
 from wherry.oci.errors import BlobUnknown, ManifestInvalid, NameUnknown, StoreError
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Tag
 from wherry.stores._durable import locked, replace, sweep
-from wherry.stores._listed import LARGEST_KEPT, check_whole, digest_of, find, has_bytes, only, referrers, tags
+from wherry.stores._listed import (
+    LARGEST_KEPT,
+    check_version,
+    check_whole,
+    digest_of,
+    find,
+    has_bytes,
+    only,
+    referrers,
+    tags,
+)
 from wherry.stores._names import Names
 from wherry.stores.regular import open_regular
 from wherry.stores.verify import Check
@@ -23,7 +32,6 @@ __all__ = ["PIECE", "Folder"]
 
 PIECE = 1024 * 1024
 """Bytes that are read, hashed and written in one go."""
-_VERSION = "1.0.0"
 
 
 class Folder:
@@ -86,22 +94,14 @@ class Folder:
         except NotADirectoryError:
             raise StoreError(f"{self.path}: is a file, and an OCI layout is a folder") from None
         if "oci-layout" in names:
-            self._check_version(self.path / "oci-layout")
+            marker = self.path / "oci-layout"
+            check_version(_read(marker), str(marker))
         elif names and "index.json" not in names:
             raise StoreError(
                 f"{self.path}: is no OCI layout: it has other files, and neither oci-layout nor index.json",
                 hint="name a folder that is empty or does not exist yet",
             )
         return bool(names)
-
-    def _check_version(self, path: Path) -> None:
-        try:
-            document = decode(_read(path))
-        except NotJSON as error:
-            raise StoreError(f"{path}: is not JSON: {error}") from None
-        version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
-        if version != _VERSION:
-            raise StoreError(f"{path}: says version {version!r}, and {_VERSION} is the only one there is")
 
     def create(self, algorithm: str) -> None:
         """Make what is missing of the folder, so that content by this algorithm can be written."""

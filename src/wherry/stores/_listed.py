@@ -5,7 +5,15 @@ from typing import Protocol
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.errors import ContentMismatch, DigestMismatch, ManifestBlobUnknown, ManifestInvalid, ManifestUnknown
+from wherry.oci.document import NotJSON, decode
+from wherry.oci.errors import (
+    ContentMismatch,
+    DigestMismatch,
+    ManifestBlobUnknown,
+    ManifestInvalid,
+    ManifestUnknown,
+    StoreError,
+)
 from wherry.oci.manifest import LARGEST_MANIFEST, Manifest, sniff, successors
 from wherry.oci.mediatype import Kind
 from wherry.oci.reference import LATEST, Tag
@@ -13,7 +21,18 @@ from wherry.stores._names import Names
 from wherry.stores.referring import as_referrer, refers
 from wherry.stores.verify import verified_manifest
 
-__all__ = ["LARGEST_KEPT", "Listed", "check_whole", "digest_of", "find", "has_bytes", "only", "referrers", "tags"]
+__all__ = [
+    "LARGEST_KEPT",
+    "Listed",
+    "check_version",
+    "check_whole",
+    "digest_of",
+    "find",
+    "has_bytes",
+    "only",
+    "referrers",
+    "tags",
+]
 
 LARGEST_KEPT = 8 * LARGEST_MANIFEST
 """Registries take manifests of 4 MiB; a layout may come from elsewhere, but what is larger than this is no manifest."""
@@ -116,6 +135,21 @@ def only(place: Listed, concerned: Names | None = None) -> Tag | Digest:
 def tags(place: Listed, names: Names) -> list[Tag]:
     """The names that are tags, in byte order."""
     return sorted(place.tags_in(names))
+
+
+def check_version(marker: bytes, place: str) -> None:
+    """Look whether an `oci-layout` file is of a version that is understood; `place` is its path, for messages.
+
+    Raises:
+        StoreError: it is not, or damaged.
+    """
+    try:
+        document = decode(marker)
+    except NotJSON as error:
+        raise StoreError(f"{place}: is not JSON: {error}") from None
+    version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
+    if not isinstance(version, str) or not version.startswith("1."):
+        raise StoreError(f"{place}: says version {version!r}, and 1.0.0 or another 1.x is expected")
 
 
 def check_whole(place: Listed, manifest: Manifest) -> None:

@@ -55,6 +55,8 @@ class Names(Struct, frozen=True):
             if not isinstance(document, dict):
                 raise StoreError(f"{place}: is JSON, but not an object")
             items = list_at(document, "manifests")
+            if items is None and "manifests" in document:
+                items = []  # null: `umoci init` writes it
             if items is None:
                 raise StoreError(f"{place}: has no list of manifests")
             described = [Descriptor.from_json(item, f"manifests[{position}]") for position, item in enumerate(items)]

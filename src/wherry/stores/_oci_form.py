@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 
 from wherry.oci.digest import Digest
-from wherry.oci.document import NotJSON, decode
 from wherry.oci.errors import InvalidDigest, StoreError
 from wherry.oci.reference import Tag
 from wherry.stores._archive_form import Contents, Held
+from wherry.stores._listed import check_version
 from wherry.stores._names import Names
 from wherry.stores._tar import Extent, Tar
 
@@ -17,7 +17,6 @@ INDEX, MARKER = "index.json", "oci-layout"
 LARGEST_LIST = 64 * 1024 * 1024
 """Bytes of a list that are read: some hundred thousand images."""
 _BLOB = re.compile(r"blobs/(sha256|sha512)/([0-9a-f]+)")
-_VERSION = "1.0.0"
 
 
 class OCIForm:
@@ -65,7 +64,9 @@ def read_layout(tar: Tar) -> Contents | None:
     listed = tar.content(INDEX, most=LARGEST_LIST)
     if listed is None:
         return None
-    _check_version(tar)
+    marker = tar.content(MARKER, most=LARGEST_LIST)
+    if marker is not None:  # as in folders, some tools forget it
+        check_version(marker, f"{tar}: {MARKER}")
     blobs: dict[Digest, Extent | bytes] = {}
     others: dict[str, Extent] = {}
     for name in tar.names():
@@ -86,16 +87,3 @@ def _digest(algorithm: str, encoded: str) -> Digest | None:
         return Digest(algorithm, encoded)
     except InvalidDigest:
         return None
-
-
-def _check_version(tar: Tar) -> None:
-    marker = tar.content(MARKER, most=LARGEST_LIST)
-    if marker is None:
-        return  # as in folders: some tools forget it
-    try:
-        document = decode(marker)
-    except NotJSON as error:
-        raise StoreError(f"{tar}: {MARKER} is not JSON: {error}") from None
-    version = document.get("imageLayoutVersion") if isinstance(document, dict) else None
-    if version != _VERSION:
-        raise StoreError(f"{tar}: {MARKER} says version {version!r}, and {_VERSION} is the only one there is")
