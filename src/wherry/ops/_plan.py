@@ -181,7 +181,7 @@ class Walk:
         try:
             manifest = await self.source.manifest(child.digest)
         except NotFound as error:
-            error.hint = error.hint or "the index at the source has holes: it names this manifest and does not have it"
+            error.hint = error.hint or _hole(child)
             raise
         verified_manifest(manifest, child, str(self.source))
         if child.is_manifest and manifest.media_type != child.media_type:
@@ -227,6 +227,17 @@ class Walk:
                 continue
             # What stands among layers is a blob even where its media type is a manifest's.
             self._blobs[blob.digest] = replace(blob, media_type=OCTET_STREAM) if blob.is_manifest else blob
+
+
+def _hole(child: Descriptor) -> str:
+    """What to do about a child that its index names and the source does not have."""
+    from wherry.ops.selection import subject_of  # noqa: PLC0415  # hardly any copy meets one
+
+    which = f", for {child.platform}," if child.platform is not None and child.platform.known else ""
+    way = "--platform copies those alone that are there"
+    if subject_of(child) is not None:
+        way = "it is an attestation, and --platform with --unwrap copies an image without"
+    return f"the index at the source has holes: it names this manifest{which} and does not have it; {way}"
 
 
 async def is_there(destination: Store, content: Descriptor, *, audited: bool) -> bool:
