@@ -367,6 +367,7 @@ async def test_index_with_a_hole_at_the_source_names_the_hole_and_moves_nothing(
     with pytest.raises(ManifestUnknown, match=hole.encoded) as caught:
         await copy(source, ONE, destination, tags=[ONE])
     assert "holes" in (caught.value.hint or "")
+    assert "--platform" in (caught.value.hint or "")
     assert destination.pushed == []
 
 

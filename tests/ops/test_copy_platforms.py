@@ -233,6 +233,15 @@ async def test_unwrap_names_what_tells_images_apart() -> None:
     assert caught.value.hint == f"be more exact: {ARM64.digest}, linux/arm/v7, linux/arm/v6, {other.digest}"
 
 
+async def test_attestation_that_is_missing_can_be_left_behind() -> None:
+    source = await holding(WHOLE, "1")
+    await source.delete(PROOF_AMD64.digest)
+    with pytest.raises(ManifestUnknown, match=PROOF_AMD64.digest.encoded) as caught:
+        await copy(source, ONE, RecordingStore(), tags=[ONE], platforms=platforms("linux/amd64"))
+    assert "--unwrap" in (caught.value.hint or "")
+    await copy(source, ONE, RecordingStore(), tags=[ONE], platforms=platforms("linux/amd64"), unwrap=True)
+
+
 async def test_unwrap_of_several_images_is_refused() -> None:
     source = await holding(an_index_of(ARM7, an_image(platform="linux/arm/v6")), "1")
     with pytest.raises(ManifestUnknown, match="has 2 images") as caught:
