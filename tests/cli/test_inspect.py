@@ -191,3 +191,8 @@ async def test_missing_manifest_is_one_line(registry, wherry) -> None:
     done = await wherry("inspect", f"{registry.address}/team/none:1")
     assert (done.code, done.out) == (1, b"")
     assert done.err.startswith(f"wherry: {registry.address}/team/none:1: ")
+
+
+async def test_one_layer_is_no_layers(wherry, pushed) -> None:
+    done = await wherry("inspect", await pushed(an_image(), "team/app:1"))
+    assert any(line.startswith("Size:") and line.endswith(" in 1 layer") for line in done.lines)

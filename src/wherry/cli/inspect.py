@@ -97,7 +97,9 @@ def _config_facts(found: Inspection) -> list[tuple[str, str]]:
     if found.problem:
         facts.append(("Problem:", printable(found.problem)))
     if view.layers:
-        facts.append(("Size:", f"{size(sum(layer.size for layer in view.layers))} in {len(view.layers)} layers"))
+        count = len(view.layers)
+        what = f"{'blob' if found.manifest.kind is Kind.ARTIFACT else 'layer'}{'' if count == 1 else 's'}"
+        facts.append(("Size:", f"{size(sum(layer.size for layer in view.layers))} in {count} {what}"))
     return facts
 
 
