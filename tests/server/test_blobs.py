@@ -102,3 +102,12 @@ async def test_a_blob_that_a_manifest_needs_is_not_deleted(registry):
     assert refused.json["errors"][0]["detail"]["needed_by"] == [manifest]
     assert (await ask(registry, "DELETE", f"/v2/a/manifests/{manifest}")).status == 202
     assert (await ask(registry, "DELETE", f"/v2/a/blobs/{digest_of(SMALL)}")).status == 202
+
+
+async def test_several_ranges_of_more_than_is_kept_in_memory_give_the_whole_blob(registry):
+    content = bytes(5 * 1024 * 1024)
+    digest = await push_blob(registry, "a", content)
+    answer = await ask(registry, "GET", f"/v2/a/blobs/{digest}", headers=(("Range", "bytes=0-4194304,4200000-"),))
+    assert (answer.status, answer.body == content) == (200, True)
+    some = await ask(registry, "GET", f"/v2/a/blobs/{digest}", headers=(("Range", "bytes=0-4194302,4200000-4200000"),))
+    assert (some.status, len(some.body) > 4 * 1024 * 1024) == (206, True)

@@ -274,10 +274,10 @@ async def test_memory_does_not_grow_with_the_blob(registry):
 
 async def test_a_mount_needs_a_repository_that_holds_it(registry):
     digest = await push_blob(registry, "a", b"x")
-    for query in (f"mount={digest}&from=c", f"mount={digest_of(b'y')}&from=a", f"mount={digest_of(b'y')}"):
+    elsewhere = (f"mount={digest}&from=c", f"mount={digest}&from=A", f"mount={digest_of(b'y')}&from=a")
+    for query in (*elsewhere, f"mount={digest_of(b'y')}"):
         answer = await ask(registry, "POST", f"/v2/b/blobs/uploads/?{query}", b"")
         assert (answer.status, answer.header("Docker-Upload-UUID") is None) == (202, False)
     assert (await ask(registry, "HEAD", f"/v2/b/blobs/{digest}")).status == 404
-    assert (await ask(registry, "POST", f"/v2/b/blobs/uploads/?mount={digest}&from=A", b"")).codes == ["NAME_INVALID"]
     assert (await ask(registry, "POST", f"/v2/b/blobs/uploads/?mount={digest}", b"")).status == 201
     assert (await ask(registry, "GET", f"/v2/b/blobs/{digest}")).body == b"x"

@@ -1,4 +1,5 @@
 from contextlib import suppress
+from email import message_from_bytes
 
 import pytest
 from hypothesis import given
@@ -8,8 +9,9 @@ from wherry.oci.errors import RangeInvalid
 from wherry.oci.wire.ranges import (
     Span,
     read_chunk_range,
-    read_download_range,
+    read_download_ranges,
     read_upload_range,
+    write_parts,
     write_upload_range,
 )
 
@@ -30,7 +32,7 @@ SIZE = 2048
     ],
 )
 def test_a_download_gets_the_bytes_that_exist(header, span):
-    assert read_download_range(header, SIZE) == span
+    assert read_download_ranges(header, SIZE) == (span,)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,10 @@ def test_a_download_gets_the_bytes_that_exist(header, span):
         "bytes=",
         "bytes=-",
         "bytes=a-b",
-        "bytes=1-2,5-6",
+        "bytes=1-2,",
+        "bytes=1-2,x",
+        "bytes=0-,0-",
+        "bytes=" + ",".join(["0-0"] * 1025),
         "items=0-5",
         "bytes=0x1-2",
         "bytes=١-٢",
@@ -50,7 +55,7 @@ def test_a_download_gets_the_bytes_that_exist(header, span):
     ],
 )
 def test_a_download_gets_everything_when_its_range_says_nothing(header):
-    assert read_download_range(header, SIZE) is None
+    assert read_download_ranges(header, SIZE) == ()
 
 
 @pytest.mark.parametrize(
@@ -67,7 +72,37 @@ def test_a_download_gets_everything_when_its_range_says_nothing(header):
 )
 def test_a_download_of_no_byte_is_refused(header, size):
     with pytest.raises(RangeInvalid):
-        read_download_range(header, size)
+        read_download_ranges(header, size)
+
+
+@pytest.mark.parametrize(
+    ("header", "spans"),
+    [
+        ("bytes=1-2,5-6", (Span(1, 3), Span(5, 7))),
+        ("bytes=5-6 , 1-2", (Span(5, 7), Span(1, 3))),
+        ("bytes=0-9,-10", (Span(0, 10), Span(SIZE - 10, SIZE))),
+        ("bytes=0-9,5-14", (Span(0, 10), Span(5, 15))),
+        ("bytes=9000-,0-9,3000-4000", (Span(0, 10),)),
+    ],
+)
+def test_several_ranges_are_given_in_their_order_without_those_that_do_not_exist(header, spans):
+    assert read_download_ranges(header, SIZE) == spans
+
+
+def test_several_ranges_of_no_byte_are_refused():
+    with pytest.raises(RangeInvalid, match="9000"):
+        read_download_ranges("bytes=9000-,10000-10001", SIZE)
+
+
+def test_parts_are_read_back_as_mail_is():
+    parts = [(Span(1, 3), b"ab"), (Span(5, 9), b"\r\n--")]
+    body = write_parts(parts, 10, "text/plain", "frontier")
+    message = message_from_bytes(b"Content-Type: multipart/byteranges; boundary=frontier\r\n\r\n" + body)
+    found = [
+        (part["Content-Range"], part.get_content_type(), part.get_payload(decode=True))
+        for part in message.get_payload()
+    ]
+    assert found == [("bytes 1-2/10", "text/plain", b"ab"), ("bytes 5-8/10", "text/plain", b"\r\n--")]
 
 
 @given(st.integers(0, 100), st.integers(0, 200), st.integers(0, 200))
@@ -75,11 +110,10 @@ def test_a_range_is_what_python_would_slice(size, first, last):
     content = bytes(index % 251 for index in range(size))
     expected = content[first : last + 1]
     try:
-        span = read_download_range(f"bytes={first}-{last}", size)
+        (span,) = read_download_ranges(f"bytes={first}-{last}", size)
     except RangeInvalid:
         assert expected == b""
     else:
-        assert span is not None
         assert content[span.start : span.stop] == expected
         assert len(span) == len(expected) > 0
 
@@ -144,7 +178,8 @@ def test_an_upload_that_does_not_say_how_far_it_is(header):
 def test_any_header_is_read_without_harm(header):
     read_upload_range(header)
     with suppress(RangeInvalid):
-        span = read_download_range(header, SIZE)
-        assert span is None or 0 <= span.start < span.stop <= SIZE
+        spans = read_download_ranges(header, SIZE)
+        assert all(0 <= span.start < span.stop <= SIZE for span in spans)
+        assert sum(map(len, spans)) <= SIZE
     with suppress(RangeInvalid):
         assert len(read_chunk_range(header)) > 0

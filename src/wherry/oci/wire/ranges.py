@@ -6,14 +6,24 @@ on the wire; here a span is `start` and `stop`, and `stop` is exclusive.
 """
 
 import re
+from collections.abc import Iterable
 
 from msgspec import Struct
 
 from wherry.oci.errors import RangeInvalid
 
-__all__ = ["Span", "read_chunk_range", "read_download_range", "read_upload_range", "write_upload_range"]
+__all__ = [
+    "Span",
+    "read_chunk_range",
+    "read_download_ranges",
+    "read_upload_range",
+    "write_parts",
+    "write_upload_range",
+]
 
-_DOWNLOAD = re.compile(r"\s*bytes\s*=\s*(?:(\d{1,19})\s*-\s*(\d{1,19})?|-\s*(\d{1,19}))\s*", re.IGNORECASE | re.ASCII)
+_DOWNLOAD = re.compile(r"\s*bytes\s*=(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
+_RANGE = re.compile(r"\s*(?:(\d{1,19})\s*-\s*(\d{1,19})?|-\s*(\d{1,19}))\s*", re.ASCII)
+_MOST_RANGES = 1024  # as many as clients that pull parts of layers ask for at once
 _CHUNK = re.compile(r"\s*(?:bytes[ =])?\s*(\d{1,19})-(\d{1,19})(?:/(?:\d+|\*))?\s*", re.ASCII)
 _LARGEST = 2**63 - 1
 """No file has more bytes, and Python counts no further."""
@@ -28,18 +38,36 @@ class Span(Struct, frozen=True):
     def __len__(self) -> int:
         return self.stop - self.start
 
+    def of(self, size: int) -> str:
+        """As `Content-Range` says it of content of `size` bytes."""
+        return f"bytes {self.start}-{self.stop - 1}/{size}"
 
-def read_download_range(header: str | None, size: int) -> Span | None:
-    """What a `Range` header asks for, of content of `size` bytes; None means all of it.
 
-    A header that is malformed or names several ranges is ignored, as RFC 9110, 14.2 allows.
+def read_download_ranges(header: str | None, size: int) -> tuple[Span, ...]:
+    """What a `Range` header asks for, of content of `size` bytes, in its order; nothing means all of it.
+
+    A header that is malformed, or asks for too many ranges or for more than there is, is ignored (RFC 9110, 14.2).
 
     Raises:
-        RangeInvalid: the range is well-formed, and no byte of it exists.
+        RangeInvalid: it is well-formed, and no byte of what it asks for exists.
     """
-    found = _DOWNLOAD.fullmatch(header or "")
-    if not found:
-        return None
+    listed = _DOWNLOAD.fullmatch(header or "")
+    ranges = listed[1].split(",") if listed else []
+    found = [each for each in map(_RANGE.fullmatch, ranges) if each]
+    if len(found) < len(ranges) or len(found) > _MOST_RANGES:
+        return ()
+    spans, failure = [], None
+    for each in found:
+        try:
+            spans.append(_span(each, size))
+        except RangeInvalid as error:
+            failure = failure or error
+    if failure and not spans:
+        raise failure
+    return tuple(spans) if sum(map(len, spans)) <= size else ()
+
+
+def _span(found: re.Match[str], size: int) -> Span:
     first, last, suffix = found.groups()
     if suffix is not None:
         if int(suffix) == 0 or size == 0:
@@ -50,6 +78,15 @@ def read_download_range(header: str | None, size: int) -> Span | None:
     if start >= stop:
         raise RangeInvalid(f"range {first}-{last or ''} is not within the {size} bytes of the blob")
     return Span(start, stop)
+
+
+def write_parts(parts: Iterable[tuple[Span, bytes]], size: int, media_type: str, boundary: str) -> bytes:
+    """Several ranges of content of `size` bytes in one body (RFC 9110, 14.6); none may have the boundary in it."""
+    pieces = []
+    for span, content in parts:
+        head = f"--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: {span.of(size)}\r\n\r\n"
+        pieces += [head.encode(), content, b"\r\n"]
+    return b"".join([*pieces, f"--{boundary}--\r\n".encode()])
 
 
 def read_chunk_range(header: str) -> Span:

@@ -8,7 +8,7 @@ To set a blob aside is to rename it, which takes no time even for large ones; de
 
 import hashlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 from errno import EMFILE, ENFILE
 from functools import partial
@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from wherry.oci.digest import Digest
 from wherry.oci.errors import InvalidValue, StoreError
+from wherry.oci.wire.ranges import Span
 from wherry.server.blobs.disk import Disk, can_be_opened, is_readable, open_file, size_of, write_all
 from wherry.server.blobs.incoming import IncomingFile
 from wherry.server.blobs.protocol import Arrived, LocalFile, Stray
@@ -98,6 +99,9 @@ class FileBlobs:
         finally:
             os.close(descriptor)
         return bytes(memoryview(content)[:size]) if read == size else None
+
+    async def parts(self, digest: Digest, spans: Sequence[Span]) -> list[bytes] | None:
+        return await self._disk.run(lambda: _parts(self._name(digest), spans))
 
     async def keep(self, digest: Digest, content: bytes) -> None:
         await self._disk.run(lambda: self._keep_content(digest, content))
@@ -251,6 +255,18 @@ def _copy(descriptor: int, path: Path) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
     with path.open("xb") as copy, os.fdopen(os.dup(descriptor), "rb") as content:
         copyfileobj(content, copy)
+
+
+def _parts(path: str, spans: Sequence[Span]) -> list[bytes] | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:  # collected this moment
+        return None
+    try:
+        parts = [os.pread(descriptor, len(span), span.start) for span in spans]
+    finally:
+        os.close(descriptor)
+    return parts if [*map(len, parts)] == [*map(len, spans)] else None
 
 
 def _digest_of(path: str, algorithm: str) -> Digest | None:

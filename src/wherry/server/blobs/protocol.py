@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wherry.oci.digest import Digest, Hasher
+from wherry.oci.wire.ranges import Span
 
 __all__ = ["Arrived", "Blobs", "Incoming", "LocalFile", "Stray"]
 
@@ -90,6 +91,9 @@ class Blobs(Protocol):
 
     async def at_hand(self, digest: Digest, size: int) -> bytes | None:
         """The content of a small kept blob of that size, if it can be had without waiting."""
+
+    async def parts(self, digest: Digest, spans: Sequence[Span]) -> list[bytes] | None:
+        """Some spans of a kept blob; None if it has not all of them."""
 
     async def keep(self, digest: Digest, content: bytes) -> None:
         """Keep a small blob at once; the caller has checked its digest."""

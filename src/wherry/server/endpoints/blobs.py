@@ -1,11 +1,14 @@
 """`/v2/<name>/blobs/<digest>`. Spec: distribution-spec 1.1, "Pulling blobs", "Deleting Blobs"."""
 
 import logging
+from collections.abc import Sequence
+from secrets import token_hex
 
 from wherry.oci.digest import Digest
 from wherry.oci.errors import BlobUnknown, RangeInvalid
+from wherry.oci.manifest import LARGEST_MANIFEST
 from wherry.oci.mediatype import OCTET_STREAM
-from wherry.oci.wire.ranges import read_download_range
+from wherry.oci.wire.ranges import Span, read_download_ranges, write_parts
 from wherry.server.answers import Answer, FileAnswer, Headers, refusal
 from wherry.server.blobs.protocol import LocalFile
 from wherry.server.endpoints.conditions import asked_range, demanded, held, matches_etag
@@ -17,11 +20,16 @@ __all__ = ["delete_blob", "show_blob"]
 _SMALL = 64 * 1024
 """Bytes that are sent from here; what is larger is a file, which the HTTP server reads by itself."""
 
+_MOST_AT_ONCE = LARGEST_MANIFEST
+"""Bytes of several ranges, which are sent from here: the HTTP server would keep as much in memory as the client does not take."""
+
+_TYPE = ("content-type", OCTET_STREAM)
+
 _log = logging.getLogger("wherry.server")
 
 
 async def show_blob(registry: Registry, request: Request) -> Answer | FileAnswer:
-    """A blob, or one range of it."""
+    """A blob, or ranges of it."""
     digest = request.route.digest
     assert digest is not None  # noqa: S101  # the route of this endpoint has one
     size = await _held_size(registry, request, digest)
@@ -34,20 +42,31 @@ async def show_blob(registry: Registry, request: Request) -> Answer | FileAnswer
     ]
     if matches_etag(request, text, digest):
         return Answer(304, headers)
-    headers.append(("content-type", OCTET_STREAM))
     try:
-        span = read_download_range(asked_range(request, text), size)
+        spans = read_download_ranges(asked_range(request, text), size)
     except RangeInvalid as failure:
         return refusal(failure, [("content-range", f"bytes */{size}")])
-    if span is None and size <= _SMALL:
+    if not spans and size <= _SMALL:
         content = await registry.blobs.at_hand(digest, size)
         if content is not None:
-            return Answer(200, headers, content)
+            return Answer(200, [*headers, _TYPE], content)
     blob = await _undamaged(registry, request.route.name, digest, size)
-    if span is None:
-        return FileAnswer(200, headers, blob.path, blob.size)
-    headers.append(("content-range", f"bytes {span.start}-{span.stop - 1}/{size}"))
-    return FileAnswer(206, headers, blob.path, blob.size, span)
+    if len(spans) > 1 and sum(map(len, spans)) <= _MOST_AT_ONCE:
+        return await _several(registry, digest, size, spans, headers)
+    if len(spans) != 1:
+        return FileAnswer(200, [*headers, _TYPE], blob.path, blob.size)
+    (span,) = spans
+    return FileAnswer(206, [*headers, _TYPE, ("content-range", span.of(size))], blob.path, blob.size, span)
+
+
+async def _several(registry: Registry, digest: Digest, size: int, spans: Sequence[Span], headers: Headers) -> Answer:
+    """Clients that pull a layer by its files ask for many ranges at once, and would get the whole layer each time."""
+    parts = await registry.blobs.parts(digest, spans)
+    if parts is None:
+        raise BlobUnknown("the blob went away while it was read", detail={"digest": str(digest)})
+    boundary = token_hex(16)
+    body = write_parts(zip(spans, parts, strict=True), size, OCTET_STREAM, boundary)
+    return Answer(206, [*headers, ("content-type", f"multipart/byteranges; boundary={boundary}")], body)
 
 
 async def delete_blob(registry: Registry, request: Request) -> Answer:

@@ -41,7 +41,7 @@ HEADERS: dict[str, _Part] = {
     "Range": _header("What the upload has: `0-N`, both ends included; `0-0` for nothing.", _matching("^0-[0-9]+$")),
     "Docker-Upload-UUID": _header("The upload's identifier.", _TEXT),
     "Content-Range": _header("What of how much: `bytes 0-9/100`, or `bytes */100`.", _matching("^bytes ")),
-    "Accept-Ranges": _header("Downloads may ask for one range.", {"const": "bytes"}),
+    "Accept-Ranges": _header("Downloads may ask for ranges.", {"const": "bytes"}),
     "Cache-Control": _header("Content never changes under its digest.", _TEXT),
     "Link": _header('The next page, `<…>; rel="next"`; absent from the last one.', _matching('^<.+>; rel="next"$')),
     "OCI-Filters-Applied": _header("`artifactType`, where the request filtered by it.", {"const": "artifactType"}),
@@ -85,7 +85,12 @@ PARAMETERS: dict[str, _Part] = {
     ),
     "if-none-match": _in("header", "If-None-Match", _TEXT, "ETags; 304 if the content is one of these."),
     "if-range": _in("header", "If-Range", _TEXT, "An ETag; `Range` counts only for that content."),
-    "range": _in("header", "Range", _TEXT, "`bytes=a-b`: one range. Several, or other units, are as none."),
+    "range": _in(
+        "header",
+        "Range",
+        _TEXT,
+        "`bytes=a-b`, or several: `bytes=a-b,c-d`. Too many or too much at once, or other units, are as none.",
+    ),
     "content-range": _in(
         "header", "Content-Range", _matching("^[0-9]{1,18}-[0-9]{1,18}$"), "Where the body goes: `0-1023`."
     ),

@@ -16,6 +16,7 @@ _JSON = "application/json"
 _MANIFESTS = tuple(each for each in ACCEPTED_MANIFESTS if kind_of(each) is not Kind.SCHEMA1)
 _A_MANIFEST = Body("Manifest", _MANIFESTS)
 _BYTES = Body(None, (OCTET_STREAM,))
+_PARTS = Body(None, (OCTET_STREAM, "multipart/byteranges"))
 
 _NAMED = (errors.NotFound, errors.InvalidName)
 _REFERENCED = (*_NAMED, errors.InvalidTag, errors.InvalidDigest)
@@ -91,10 +92,15 @@ OPERATIONS: dict[tuple[Endpoint, str], Operation] = {
     ),
     (Endpoint.BLOB, "GET"): Operation(
         "Blob",
-        "A blob, or one range of it.",
+        "A blob, or ranges of it.",
         {
             200: Reply("All of it.", _BYTES, headers=_DOWNLOAD),
-            206: Reply("The range.", _BYTES, headers=(*_DOWNLOAD, "Content-Range")),
+            206: Reply(
+                "The range; or several, each with its `Content-Range`.",
+                _PARTS,
+                headers=_DOWNLOAD,
+                optional=("Content-Range",),
+            ),
             304: _UNCHANGED,
         },
         ("name", "digest", "range", "if-range", "if-match", "if-none-match"),
