@@ -156,6 +156,16 @@ def test_a_tag_that_has_moved_is_sent(repository: Repository):
     assert (answer.status, answer.header("Docker-Content-Digest")) == (200, new)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_cache_is_told_that_the_answer_to_a_tag_depends_on_accept(repository: Repository, method):
+    """One that is not told gives the index to whom it gave the image before, or the reverse."""
+    digest = repository.push_image("image")
+    for headers in (ALL_MANIFESTS, [*ALL_MANIFESTS, ("If-None-Match", f'"{digest}"')]):
+        by_tag = repository.send(method, "manifests/image", headers=headers)
+        assert (by_tag.header("Vary") or "").lower() == "accept", by_tag
+    assert repository.send(method, f"manifests/{digest}", headers=ALL_MANIFESTS).header("Vary") is None
+
+
 def test_a_manifest_is_never_compressed_on_the_way(repository: Repository):
     repository.push_image("image", annotations={"padding": "A" * 10_000})
     answer = repository.get_manifest("image", [*ALL_MANIFESTS, ("Accept-Encoding", "gzip, br, zstd")])

@@ -36,6 +36,8 @@ async def show_manifest(registry: Registry, request: Request) -> Answer:
         found = await _negotiated(registry, request, found)
     digest = str(found.digest)
     headers: Headers = [("docker-content-digest", digest), ("etag", f'"{digest}"')]
+    if isinstance(name, Tag):  # caches between us and the client are to know it
+        headers.append(("vary", "accept"))
     if matches_etag(request, str(name), found.digest):
         return Answer(304, headers)
     headers.append(("content-type", found.media_type))

@@ -3,6 +3,8 @@
 HEAD is not in it: it is GET without the body. Neither is what any request may be answered with, whatever it asks for.
 """
 
+from msgspec.structs import replace
+
 from wherry.oci import errors
 from wherry.oci.errors import WherryError
 from wherry.oci.mediatype import ACCEPTED_MANIFESTS, OCI_INDEX, OCTET_STREAM, Kind, kind_of
@@ -55,8 +57,8 @@ OPERATIONS: dict[tuple[Endpoint, str], Operation] = {
         "A manifest, byte for byte as it was pushed. By tag, a client whose `Accept` has no index gets the image for"
         " linux/amd64 out of one, if it takes that; by digest nothing is negotiated.",
         {
-            200: Reply("The manifest.", _A_MANIFEST, headers=("Docker-Content-Digest", "ETag")),
-            304: _UNCHANGED,
+            200: Reply("The manifest.", _A_MANIFEST, headers=("Docker-Content-Digest", "ETag"), optional=("Vary",)),
+            304: replace(_UNCHANGED, optional=("Vary",)),
         },
         ("name", "reference", "if-match", "if-none-match"),
         refusals=_plain(*_REFERENCED, errors.ManifestUnknown, errors.PreconditionFailed),
