@@ -207,6 +207,49 @@ async def test_blob_is_mounted_from_one_destination_to_the_next() -> None:
     await everything_is_in(other, IMAGES[1])
 
 
+class Row(Target):
+    """One of many repositories in a registry, which mounts or does not; `refuses` so many pushes of the shared layer."""
+
+    mounts = True
+    refuses = 0
+
+    def is_beside(self, origin: Source) -> bool:
+        return isinstance(origin, Row) and origin is not self
+
+    async def mount(self, blob: Descriptor, origin: "Row") -> bool:
+        await asyncio.sleep(0)
+        if self.mounts:
+            self._blobs[blob.digest] = origin._blobs[blob.digest]
+        return self.mounts
+
+    async def push(self, blob: Descriptor, content: AsyncIterable[bytes]) -> None:
+        await asyncio.sleep(0)
+        if blob.digest == SHARED.descriptor.digest and Row.refuses:
+            Row.refuses -= 1
+            raise Denied("not now")
+        await super().push(blob, content)
+
+
+SHARED = a_layer({"shared": b"s" * 300_000})
+ROW = [an_image(f"row{number}", layers=(SHARED, a_layer({"own": str(number).encode()}))) for number in range(12)]
+
+
+@pytest.mark.parametrize(("mounts", "refuses", "sent"), [(True, 0, 1), (True, 2, 1), (False, 0, 12)])
+async def test_layer_that_many_repositories_share_is_sent_to_a_registry_once(
+    monkeypatch: pytest.MonkeyPatch, mounts: bool, refuses: int, sent: int
+) -> None:
+    monkeypatch.setattr(Row, "mounts", mounts)
+    monkeypatch.setattr(Row, "refuses", refuses)
+    source, row = await counting(*ROW), [Row() for _ in ROW]
+    asked = [Errand(source, Tag(str(number)), one, (Tag("1"),)) for number, one in enumerate(row)]
+    outcomes = await copy_many(asked)
+    assert sum(outcome.error is not None for outcome in outcomes) == refuses
+    assert sum(one.pushed.count(SHARED.descriptor.digest) for one in row) == sent
+    for one, image, outcome in zip(row, ROW, outcomes, strict=True):
+        if outcome.copied:
+            await everything_is_in(one, image)
+
+
 async def test_platforms_hold_for_each() -> None:
     multi = an_index_of(an_image(), an_image(platform="linux/arm64"))
     source, destination = await counting(multi, an_image("alone")), Target()

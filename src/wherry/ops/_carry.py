@@ -1,5 +1,6 @@
 """One copy: plan, move, push; with what it shares with others that run at the same time (`_run`)."""
 
+import asyncio
 from collections.abc import Collection, Iterable
 from contextlib import aclosing
 from enum import Enum
@@ -254,15 +255,32 @@ class Carrier:
         return fate is not None
 
     async def _send(self, blob: Descriptor) -> None:
-        """Send a blob that was claimed."""
-        lane = self._run.large.turn(blob.size, copy=self._number) if blob.size > SMALL else self._run.small
-        async with lane:
+        """Send a blob that was claimed; but if another copy sends it to the same registry, wait, and mount it from there."""
+        while True:
+            lane = self._run.large.turn(blob.size, copy=self._number) if blob.size > SMALL else self._run.small
+            async with lane:
+                beside = self._run.sent_beside(self._destination, blob) if blob.size > CHEAP else None
+                if beside is None and not self._is_next_door(blob):
+                    return await self._transfer(blob)
+            if beside is not None:
+                await asyncio.shield(beside)
+            if await self._mount(blob):
+                return None
+
+    def _is_next_door(self, blob: Descriptor) -> bool:
+        """Whether it is worth trying to mount a blob that was missing in the whole registry a moment ago."""
+        if blob.size <= CHEAP or self._run.declined(self._destination):
+            return False
+        return self._run.neighbour(self._destination, blob, self._source) is not None
+
+    async def _transfer(self, blob: Descriptor) -> None:
+        async with self._run.sending(self._destination, blob):
             if blob.is_foreign and not await self._source.exists(blob):
                 await push_foreign(self._source, self._destination, blob, lambda n: self._progress(Passed(blob, n)))
             else:
                 async with aclosing(Content(self._source, blob, self._progress)) as content:
                     await self._destination.push(blob, content)
-        self._arrived(blob, _Fate.MOVED)
+            self._arrived(blob, _Fate.MOVED)
 
     async def _await(self, blob: Descriptor) -> None:
         """Wait for a blob that another copy brings; bring it if that gives up."""

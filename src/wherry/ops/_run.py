@@ -89,7 +89,8 @@ class Run:
         self._manifests: set[_Key] = set()
         self._pushed: set[_Key] = set()
         self._pushing: dict[_Key, asyncio.Lock] = {}
-        self._holders: dict[Digest, Store] = {}
+        self._holders: dict[Digest, list[Store]] = {}
+        self._sending: dict[Digest, list[tuple[Store, asyncio.Future[None]]]] = {}
         self._declined: set[int] = set()
         self._tags: dict[int, frozenset[Tag] | None] = {}
         self._listing = asyncio.Lock()
@@ -118,7 +119,7 @@ class Run:
         key = (id(store), blob.digest)
         if there:
             self._there.add(key)
-            self._holders[blob.digest] = store
+            self._note_holder(store, blob.digest)
         self._coming.pop(key).set_result(there)
 
     async def settled(self, store: Store, blob: Descriptor) -> bool:
@@ -167,8 +168,35 @@ class Run:
         """Where a store may mount a blob from: its source, or another destination that has got it meanwhile."""
         if not isinstance(store, Mounter):
             return None
-        holder = self._holders.get(blob.digest)
-        return next((each for each in (source, holder) if each is not None and store.is_beside(each)), None)
+        return next((each for each in (source, *self._holders.get(blob.digest, ())) if store.is_beside(each)), None)
+
+    def _note_holder(self, store: Store, digest: Digest) -> None:
+        """Remember one store of each registry that has a blob."""
+        known = self._holders.setdefault(digest, [])
+        if isinstance(store, Mounter) and not any(each is store or store.is_beside(each) for each in known):
+            known.append(store)
+
+    @asynccontextmanager
+    async def sending(self, store: Store, blob: Descriptor) -> AsyncIterator[None]:
+        """As long as the context lasts, the bytes of a blob are on their way to a store."""
+        ended = asyncio.get_running_loop().create_future()
+        entry = (store, ended)
+        self._sending.setdefault(blob.digest, []).append(entry)
+        try:
+            yield
+        finally:
+            self._sending[blob.digest].remove(entry)
+            ended.set_result(None)
+
+    def sent_beside(self, store: Store, blob: Descriptor) -> asyncio.Future[None] | None:
+        """What ends when a blob that is on its way to another repository of the registry is there: to be shielded.
+
+        None if it is on its way to none, or if this registry mounts nothing.
+        """
+        if not isinstance(store, Mounter) or self.declined(store):
+            return None
+        found = (ended for other, ended in self._sending.get(blob.digest, ()) if store.is_beside(other))
+        return next(found, None)
 
     def declined(self, store: Store) -> bool:
         """Whether a store has declined a mount before: then it is first asked what it has."""
