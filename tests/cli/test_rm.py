@@ -1,5 +1,6 @@
 import asyncio
 import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -226,3 +227,12 @@ async def test_many_tags_that_would_go_along_are_listed_once(registry, wherry, p
     listed, refused, _ = done.err.splitlines()
     assert listed.endswith(" has the tags 1, a, b, c, d, e, f, g")
     assert refused.endswith(": 7 other tags would go along: a, b, c, d, e, …")
+
+
+async def test_list_of_a_layout_without_its_blobs_is_put_in_order(wherry, tmp_path) -> None:
+    layout = Layout(tmp_path / "layout")
+    await put(an_image(), layout, "1", "2")
+    shutil.rmtree(layout.path / "blobs")
+    assert (await wherry("rm", f"{layout}:1")).lines == [f"{layout}:1"]
+    assert (await wherry("rm", "--digest", f"{layout}:2")).code == 0
+    assert (await wherry("ls", layout)).lines == []

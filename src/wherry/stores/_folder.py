@@ -199,7 +199,9 @@ class Folder:
 
     def _edit(self, edit: Callable[[Names], Names], allowed: Callable[[Names], bool] = lambda _: True) -> bool:
         """Replace the list by what `edit` makes of it, with no other writer between reading and writing."""
-        with locked(self.path / "blobs"):
+        blobs = self.path / "blobs"
+        blobs.mkdir(exist_ok=True)  # who has lost all blobs may still put the list in order
+        with locked(blobs):
             before = self.names() or Names.empty()
             if not allowed(before):
                 return False
