@@ -1,11 +1,12 @@
 """TLS, with real certificates, in front of our own registry: whose certificates count, and the line for each way to fail."""
 
+import ssl
 from pathlib import Path
 
 import pytest
 
 from tests.certificates import Authority
-from tests.content import an_image, put
+from tests.content import a_blob, an_image, pieces, put, read
 from tests.stores.remote.guarded import basic_header
 from tests.stores.remote.stub import Reply, front, json_reply, refused, stub
 from wherry.oci.errors import RouteError, TLSFailed, Unreachable
@@ -64,18 +65,57 @@ async def test_authority_of_the_same_name_with_another_key(opened, authority, tr
             await opened(server.address, hosts=hosts).manifest(Tag("v1"))
 
 
+@pytest.mark.parametrize("asks", [False, True], ids=["", "and wants one of ours"])
+async def test_self_signed_certificate_that_is_trusted_counts_as_for_docker(
+    registry, opened, authority, trusting, asks
+):
+    tls = authority.itself("DNS:localhost", "IP:127.0.0.1")
+    files = {"ca_crt": authority.file}
+    if asks:
+        files["client_cert"], files["client_key"] = authority.issue("me")
+        tls.verify_mode = ssl.CERT_REQUIRED
+        tls.load_verify_locations(authority.file)
+    layer = a_blob(bytes(3_000_000))
+    async with front(registry.address, tls=tls) as server:
+        repository = opened(server.address, hosts=trusting(server.address, **files))
+        await repository.push(layer.descriptor, pieces(layer.content))
+        assert await read(repository.fetch(layer.descriptor)) == layer.content
+    assert {asked.headers["host"] for asked in server.asked} == {server.address}
+
+
+async def test_self_signed_certificate_is_not_trusted_by_itself(opened, authority, trusting, tmp_path):
+    other = Authority(tmp_path / "other")
+    async with stub(lambda _: json_reply({}), tls=authority.itself("IP:127.0.0.1")) as server:
+        hosts = trusting(server.address, ca_crt=other.file)
+        with pytest.raises(TLSFailed, match="the certificate is self-signed") as caught:
+            await opened(server.address, hosts=hosts).manifest(Tag("v1"))
+        assert "certs.d/HOST/ca.crt" in (caught.value.hint or "")
+    assert server.asked == []
+
+
+async def test_self_signed_certificate_is_trusted_for_its_own_names_alone(opened, authority, trusting):
+    async with stub(lambda _: json_reply({}), tls=authority.itself("DNS:r.example")) as server:
+        hosts = trusting(server.address, ca_crt=authority.file)
+        with pytest.raises(TLSFailed, match="the certificate is for another host name") as caught:
+            await opened(server.address, hosts=hosts).manifest(Tag("v1"))
+        assert "wherry doctor" in (caught.value.hint or "")
+    assert server.asked == []
+
+
 async def test_certificate_that_has_expired(opened, authority, trusting):
     async with stub(lambda _: json_reply({}), tls=authority.server(days=-1)) as server:
         hosts = trusting(server.address, ca_crt=authority.file)
-        with pytest.raises(TLSFailed, match="the certificate has expired"):
+        with pytest.raises(TLSFailed, match="the certificate has expired") as caught:
             await opened(server.address, hosts=hosts).manifest(Tag("v1"))
+    assert "whoever runs the registry can renew it" in (caught.value.hint or "")
 
 
 async def test_certificate_for_another_host(opened, authority, trusting):
     async with stub(lambda _: json_reply({}), tls=authority.server(), host="127.0.0.2") as server:
         hosts = trusting(server.address, ca_crt=authority.file)
-        with pytest.raises(TLSFailed, match="the certificate is for another host name"):
+        with pytest.raises(TLSFailed, match="the certificate is for another host name") as caught:
             await opened(server.address, hosts=hosts).manifest(Tag("v1"))
+    assert "wherry doctor" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("text", ["skip_verify = true", 'server = "https://{address}"\nskip_verify = true'])

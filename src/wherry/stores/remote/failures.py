@@ -18,10 +18,12 @@ __all__ = [
     "NotTLS",
     "ProxyRefused",
     "Refused",
+    "SelfSigned",
     "Unresolved",
     "Unwelcome",
     "broken_off",
     "placed",
+    "self_signed",
     "unknown_to_proxy",
     "unreachable",
     "unusable",
@@ -30,6 +32,10 @@ __all__ = [
 
 class NotTLS(TLSFailed):
     """Something that is not TLS answered a TLS handshake. Whether it is plain HTTP is for the session to find out."""
+
+
+class SelfSigned(TLSFailed):
+    """The certificate is its own authority, which the HTTP library takes from nobody; not even from who is trusted with it."""
 
 
 class ClosedEarly(ConnectionFailed):
@@ -56,15 +62,6 @@ class Unresolved(ConnectionFailed):
     """Nobody knows a host of that name."""
 
 
-_CERTIFICATES = (
-    (re.compile("UnknownIssuer"), "is signed by an authority that this machine does not trust"),
-    (re.compile("BadSignature"), "is signed with another key than that of the authority of that name which is trusted"),
-    (re.compile("CaUsedAsEndEntity"), "is self-signed"),
-    (re.compile("not valid for name|NotValidForName"), "is for another host name"),
-    (re.compile("not valid yet|NotValidYet"), "is not valid yet"),
-    (re.compile("certificate expired|Expired"), "has expired"),
-    (re.compile("revoked|Revoked"), "is revoked"),
-)
 _IDENTITY = "put it into /etc/docker/certs.d/HOST/ as client.cert and client.key"
 _WANTS_CERTIFICATE = re.compile(
     "received fatal alert: (CertificateRequired|BadCertificate|UnknownCA|CertificateUnknown)"
@@ -77,6 +74,21 @@ _UNUSABLE = (
 _TRUST = (
     "add its authority to the system's trusted ones, name it in SSL_CERT_FILE, or put it into"
     " /etc/docker/certs.d/HOST/ca.crt; or use --insecure"
+)
+_OTHER_NAME = "call the registry by a name that it is for (`wherry doctor HOST` shows them), or use --insecure"
+_OTHER_TIME = "check this machine's clock; whoever runs the registry can renew it; or use --insecure"
+_CERTIFICATES = (
+    (re.compile("UnknownIssuer"), "is signed by an authority that this machine does not trust", _TRUST),
+    (
+        re.compile("BadSignature"),
+        "is signed with another key than that of the authority of that name which is trusted",
+        _TRUST,
+    ),
+    (re.compile("CaUsedAsEndEntity"), "is self-signed", _TRUST),
+    (re.compile("not valid for name|NotValidForName"), "is for another host name", _OTHER_NAME),
+    (re.compile("not valid yet|NotValidYet"), "is not valid yet", _OTHER_TIME),
+    (re.compile("certificate expired|Expired"), "has expired", _OTHER_TIME),
+    (re.compile("revoked|Revoked"), "is revoked", "whoever runs the registry must put another one in its place"),
 )
 
 
@@ -140,6 +152,13 @@ def _tls_failure(causes: str, place: str) -> Unreachable | None:
     return None
 
 
+def self_signed(place: str, reason: str) -> TLSFailed:
+    """The error to raise when a certificate that vouches for itself is not trusted, for OpenSSL's reason."""
+    if "mismatch" in reason:
+        return TLSFailed(f"{place}: the certificate is for another host name", registry=place, hint=_OTHER_NAME)
+    return TLSFailed(f"{place}: the certificate is self-signed", registry=place, hint=_TRUST)
+
+
 def unusable(error: BaseException, trust: Trust) -> RouteError:
     """The error to raise when certificates of files cannot be used."""
     causes = _causes(error)
@@ -168,9 +187,10 @@ def placed(message: str, registry: str, place: str) -> str:
 
 
 def _untrusted(causes: str, place: str) -> TLSFailed:
-    for pattern, words in _CERTIFICATES:
+    for pattern, words, hint in _CERTIFICATES:
         if pattern.search(causes):
-            return TLSFailed(f"{place}: the certificate {words}", registry=place, hint=_TRUST)
+            kind = SelfSigned if "CaUsedAsEndEntity" in causes else TLSFailed
+            return kind(f"{place}: the certificate {words}", registry=place, hint=hint)
     reason = causes.rpartition("peer certificate: ")[2]
     return TLSFailed(f"{place}: the certificate is not trusted ({reason})", registry=place, hint=_TRUST)
 

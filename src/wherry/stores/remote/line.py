@@ -7,21 +7,26 @@ measured here instead: from the last byte that was handed over, or asked for.
 import asyncio
 import atexit
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pyreqwest.client import Client as Pool
 from pyreqwest.exceptions import ClientClosedError, PyreqwestError
+from pyreqwest.http import Url
 from pyreqwest.request import RequestBuilder
 
 from wherry.oci.errors import Unreachable
 from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.bucket import Bucket
 from wherry.stores.remote.cancels import cancels, heed
-from wherry.stores.remote.failures import unknown_to_proxy, unreachable
+from wherry.stores.remote.failures import SelfSigned, self_signed, unknown_to_proxy, unreachable
+from wherry.stores.remote.reach import authority
 
-__all__ = ["Body", "Limits", "Line", "let_go"]
+if TYPE_CHECKING:
+    from wherry.stores.remote.relay import Relay
+
+__all__ = ["Body", "Limits", "Line", "in_clear", "let_go"]
 
 _PROXY_WANTS_TO_KNOW = 407
 _LETTING_GO = 0.02
@@ -52,15 +57,31 @@ class Limits:
 
 
 class Line:
-    """Sends requests to one server. `place` is the registry, and `via` the same with the way to it: both for messages."""
+    """Sends requests to one server. `place` is the registry, and `via` the same with the way to it: both for messages.
 
-    __slots__ = ("_limits", "_place", "_pool", "_via")
+    Args:
+        detour: makes a line by way of a relay, for a certificate that the HTTP library takes from nobody; None if that cannot be.
+        relay: what this line goes through; it speaks TLS in the HTTP library's place.
+    """
 
-    def __init__(self, pool: Pool, limits: Limits, place: str, via: str) -> None:
+    __slots__ = ("_detour", "_limits", "_place", "_pool", "_relay", "_relayed", "_via")
+
+    def __init__(  # noqa: PLR0917  # made in one place
+        self,
+        pool: Pool,
+        limits: Limits,
+        place: str,
+        via: str,
+        detour: "Callable[[], Line | None] | None" = None,
+        relay: "Relay | None" = None,
+    ) -> None:
         self._pool = pool
         self._limits = limits
         self._place = place
         self._via = via
+        self._detour = detour
+        self._relay = relay
+        self._relayed: Line | None = None
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | Body | None) -> Answer:
         """Send one request; the caller closes the answer, which frees the connection.
@@ -68,7 +89,26 @@ class Line:
         Raises:
             Unreachable: no answer came.
         """
-        builder = self._pool.request(method, url).headers(headers)
+        if self._relayed is not None:
+            return await self._relayed.send(method, url, headers, body)
+        try:
+            return await self._sent(method, url, headers, body)
+        except SelfSigned:
+            if self._detour is None:
+                raise
+            line = self._detour()
+            if line is None:
+                raise
+            answer = await line.send(method, url, headers, body)  # nothing has been sent yet: the handshake comes first
+            self._relayed = line
+            return answer
+
+    async def _sent(self, method: str, url: str, headers: Mapping[str, str], body: bytes | Body | None) -> Answer:
+        if self._relay is None:
+            builder = self._pool.request(method, url).headers(headers)
+        else:
+            target, host = in_clear(url)
+            builder = self._pool.request(method, target).headers({**headers, "Host": host})
         if method == "HEAD":
             # What answers it has no body: so the library's limit for the whole means the same, and costs less than ours.
             return await self._answered(builder.timeout(self._limits.whole), url)
@@ -107,7 +147,15 @@ class Line:
         return answer
 
     def _unreachable(self, error: BaseException) -> Unreachable:
+        if self._relay is not None and self._relay.refusal:
+            return self_signed(self._via, self._relay.refusal)
         return unreachable(error, self._via, connecting=self._limits.connecting, silence=self._limits.silence)
+
+
+def in_clear(url: str) -> tuple[str, str]:
+    """An https URL as one that leads to the same port in plain HTTP, and the `Host` that belongs to it."""
+    parsed = Url(url)
+    return str(parsed.with_scheme("http").with_port(parsed.port_or_known_default)), authority(parsed)
 
 
 def let_go() -> None:

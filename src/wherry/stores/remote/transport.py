@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from pyreqwest.client import Client as Pool
 from pyreqwest.client import ClientBuilder
@@ -25,6 +26,9 @@ from wherry.stores.remote.proxies import NO_PROXIES, Proxies
 from wherry.stores.remote.reach import authority
 from wherry.stores.remote.retrying import WALL_CLOCK, Clock
 from wherry.stores.remote.trust import SYSTEM, Trust
+
+if TYPE_CHECKING:
+    from wherry.stores.remote.relay import Relay
 
 __all__ = ["Transport"]
 
@@ -48,6 +52,7 @@ class Transport:
         self._connect_timeout = timedelta(seconds=connect_timeout)
         self._proxies = proxies
         self._pools: dict[tuple[bool, Trust, str], Pool] = {}
+        self._relays: dict[tuple[str, Trust], Relay] = {}
         read, sent = (None if limit_rate is None else Bucket(limit_rate, clock) for _ in range(2))
         self.limits = Limits(connect_timeout, silence, read, sent)
 
@@ -65,7 +70,20 @@ class Transport:
         via = place if proxy is None else f"{place}, by way of the proxy {authority(proxy)}"
         if proxy is None and origin.scheme == "http":
             verify, trust = False, SYSTEM  # reading the system's certificates takes 7 ms, and nobody shows one here
-        return Line(self._pool(verify=verify, trust=trust, proxy=proxy), self.limits, place, via)
+        detour = (lambda: self._relayed(authority(origin), place, trust)) if proxy is None and verify else None
+        return Line(self._pool(verify=verify, trust=trust, proxy=proxy), self.limits, place, via, detour)
+
+    def _relayed(self, host: str, place: str, trust: Trust) -> Line | None:
+        from wherry.stores.remote.relay import Relay  # noqa: PLC0415  # 10 ms with ssl, and hardly any host needs it
+
+        relay = self._relays.get((host, trust))
+        if relay is None:
+            try:
+                relay = self._relays[host, trust] = Relay(trust, self.limits.connecting)
+            except OSError:  # also where our own certificate cannot be used
+                return None
+        pool = self._pool(verify=False, trust=SYSTEM, proxy=Url(relay.url))
+        return Line(pool, self.limits, place, place, relay=relay)
 
     async def send(
         self,
@@ -126,6 +144,8 @@ class Transport:
             return
         while self._pools:
             await self._pools.popitem()[1].close()
+        while self._relays:
+            await self._relays.popitem()[1].close()
         await _threads_left()
 
 
