@@ -251,6 +251,21 @@ async def test_what_a_registry_cannot_do_is_told_and_is_no_fault(registry, findi
     }
 
 
+async def test_head_is_asked_as_images_are(registry, findings, pushed) -> None:
+    def choosy(asked: Asked) -> Reply | None:
+        """As distribution: an OCI manifest is there for those alone who accept it."""
+        is_hidden = "/manifests/" in asked.path and "oci.image.manifest" not in asked.headers.get("accept", "")
+        return Reply(404) if is_hidden else None
+
+    await pushed(an_image(), "team/app:1")
+    async with front(registry.address, choosy) as server:
+        _, found = await findings(f"{server.address}/team/app")
+        assert found["head"]["facts"] == {"head": True}
+        _, found = await findings(f"{server.address}/team/app:none")
+        assert found["head"]["text"] == "there is no tag none to ask for"
+        assert found["head"]["facts"] == {"head": None}
+
+
 async def test_what_fails_is_told_at_once_and_not_tried_again(registry, findings) -> None:
     def failing(asked: Asked) -> Reply | None:
         return Reply(503) if "/tags/" in asked.path else None

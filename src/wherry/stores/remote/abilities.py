@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from wherry.oci.document import NotJSON, decode, list_at
 from wherry.oci.errors import NotFound, TooManyRequests, Unsupported, WherryError
+from wherry.oci.mediatype import ACCEPTED_MANIFESTS
 from wherry.oci.reference import Reference, Tag
 from wherry.oci.wire.limits import RateLimit
 from wherry.stores.remote.answer import Answer
@@ -17,6 +18,7 @@ from wherry.stores.remote.session import Request
 __all__ = ["abilities", "catalogue", "uploads"]
 
 _OK, _NOT_FOUND = 200, 404
+_ACCEPT = {"Accept": ", ".join(ACCEPTED_MANIFESTS)}
 _NO_SUCH = "sha256:" + "0" * 64
 _LARGEST = 8 * 1024 * 1024  # bytes of a list
 
@@ -28,11 +30,9 @@ async def abilities(session: Direct, home: Endpoint, reference: Reference) -> As
     place = reference.context
 
     def request(method: str, path: str, *expected: int) -> Request:
-        return at(
-            home,
-            name,
-            Request(method, f"{API}/{name}/{path}", place, pull(name), expected=(_OK, *expected), patient=False),
-        )
+        headers = _ACCEPT if path.startswith("manifests/") else {}
+        target, statuses = f"{API}/{name}/{path}", (_OK, *expected)
+        return at(home, name, Request(method, target, place, pull(name), headers, expected=statuses, patient=False))
 
     try:
         answer, body = await session.ask(request("GET", "tags/list?n=1"), limit=_LARGEST)
@@ -47,7 +47,7 @@ async def abilities(session: Direct, home: Endpoint, reference: Reference) -> As
         yield _pages(answer, tags)
         tag = tag or next(iter(tags), None)
     if tag is not None:
-        yield await _head(session, request("HEAD", f"manifests/{tag}"))
+        yield await _head(session, request("HEAD", f"manifests/{tag}", _NOT_FOUND), tag)
         yield _rate_limit(session.pace.rate_limit)
     yield await _referrers(session, request("GET", f"referrers/{_NO_SUCH}", _NOT_FOUND))
 
@@ -68,7 +68,7 @@ def _pages(answer: Answer, tags: list[Tag]) -> Finding:
     return Finding("pages", "unknown", "there are too few tags to tell", facts={"honoursN": None})
 
 
-async def _head(session: Direct, request: Request) -> Finding:
+async def _head(session: Direct, request: Request, tag: Tag) -> Finding:
     try:
         answer, _ = await session.ask(request)
     except TooManyRequests as error:
@@ -78,6 +78,8 @@ async def _head(session: Direct, request: Request) -> Finding:
             "head", "note", f"HEAD is refused, so GET is used, which costs more: {error}", facts={"head": False}
         )
     digest = answer.header("Docker-Content-Digest")
+    if answer.status == _NOT_FOUND:
+        return Finding("head", "unknown", f"there is no tag {tag} to ask for", facts={"head": None})
     if digest is None:
         return Finding(
             "head", "note", "HEAD comes without a digest, so GET is used, which costs more", facts={"head": False}
