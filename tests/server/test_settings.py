@@ -132,6 +132,12 @@ def test_a_value_that_nothing_could_hold_is_refused(file, name):
             assert "\n" not in str(caught.value)
 
 
+def test_connections_are_kept_for_longer_than_proxies_keep_theirs():
+    of = configure({}, {}, None)
+    assert of["header-timeout"] > 90  # Go's, which Traefik and Caddy have; nginx and AWS: 60
+    assert Limits(of["header-timeout"], of["max-header-size"], of["stall-timeout"]) == Limits()
+
+
 async def test_what_is_just_not_refused_is_served_with(tmp_path):
     most = {"stall-timeout": "24d", "header-timeout": "24d", "max-header-size": "1G"}
     of = configure(most, {}, None)

@@ -39,11 +39,13 @@ class Patience:
 class Limits:
     """What clients may take of connections; times are seconds, sizes bytes.
 
+    `header_time` begins when a connection is idle. A proxy that keeps connections for longer than we do sends a request into
+    one that we close this moment, and tells its client 502: nginx and AWS keep them for 60 seconds, Go's proxies for 90.
     `header_size` is also how much of a body is read at once. A connection is given up when its client takes nothing of
     what is sent to it for the time of `stalled`.
     """
 
-    header_time: float = 30.0
+    header_time: float = 120.0
     header_size: int = 8192 + 4096 * 100
     stalled: float = 300.0
 

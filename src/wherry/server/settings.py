@@ -233,7 +233,13 @@ SETTINGS = (
     ),
     Setting("idle-timeout", "TIME", "60s", some_seconds, "How long a client may be silent in a body; then it is 408."),
     Setting("upload-timeout", "TIME", "6h", some_seconds, "How long the body of one request may take; then it is 408."),
-    Setting("header-timeout", "TIME", "30s", seconds_of_connection, "How long a request's head may take to come."),
+    Setting(
+        "header-timeout",
+        "TIME",
+        "2m",
+        seconds_of_connection,
+        "How long a request's head may take to come, and how long a connection may be idle before it.",
+    ),
     Setting(
         "max-header-size",
         "SIZE",
