@@ -1,11 +1,12 @@
 import asyncio
 from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.content import a_blob, an_image, pieces, put, read
 from tests.stores.remote.guarded import Settings, basic_header, behind_basic, behind_tokens
-from tests.stores.remote.stub import Asked, Reply, json_reply, refused, stub
+from tests.stores.remote.stub import Asked, Reply, front, json_reply, refused, stub
 from wherry.oci.errors import CredentialsError, Denied, TooManyRequests, Unauthorized, Unavailable, UnexpectedResponse
 from wherry.oci.reference import Tag
 from wherry.stores.remote import Client
@@ -393,3 +394,71 @@ async def test_identity_token_is_taken_to_no_other_host_and_nowhere_for_ever(
         credentials = Fixed({server.address: Credential(identity_token="my-identity")})
         with pytest.raises(UnexpectedResponse, match=f"its token server:? {problem}"):
             await opened(server.address, credentials=credentials).manifest(Tag("v1"))
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        'Basic realm="Gesch\xc3\xbctzter Bereich"',
+        'Basic realm="\xe9"',
+        'Bearer realm="\xe9"\r\nWWW-Authenticate: Basic',
+    ],
+    ids=["UTF-8", "Latin-1", "several"],
+)
+async def test_challenge_with_words_beyond_ascii_is_one_for_the_password(registry, opened, challenge):
+    def checked(asked: Asked) -> Reply | None:
+        if asked.headers.get("authorization") == basic_header("me", "secret"):
+            return None
+        return Reply(401, {"WWW-Authenticate": challenge})
+
+    async with front(registry.address, checked) as server:
+        assert not await opened(server.address, credentials=Fixed({server.address: ME})).exists(a_blob(b"x").descriptor)
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({}, r"it does not say how to log in"),
+        ({"WWW-Authenticate": 'NTLM, Bearer error="x"'}, "wherry cannot do what it wants: 'NTLM, Bearer error=\"x\"'"),
+    ],
+    ids=["nothing", "NTLM"],
+)
+async def test_credential_that_is_not_asked_for_is_not_said_to_have_been_shown(opened, headers, reason):
+    async with stub(lambda _: Reply(401, headers)) as server:
+        with pytest.raises(Unauthorized, match=reason) as caught:
+            await opened(server.address, credentials=Fixed({server.address: ME})).manifest(Tag("v1"))
+    assert "asked anonymously" in str(caught.value)
+    assert "me" not in (caught.value.hint or "").split()
+    assert all("authorization" not in asked.headers for asked in server.asked)
+
+
+async def test_scope_that_a_registry_asks_for_under_another_name_is_asked_for(opened):
+    async with stub(lambda _: json_reply({"token": "t"})) as tokens:
+
+        def checked(asked: Asked) -> Reply:
+            if asked.path == "/v2/" or asked.headers.get("authorization") == "Bearer t":
+                return json_reply({"tags": []})
+            scope = "repository:inner/team/app:pull"
+            return Reply(401, {"WWW-Authenticate": f'Bearer realm="http://{tokens.address}/token",scope="{scope}"'})
+
+        async with stub(checked) as server:
+            assert [tag async for tag in opened(server.address).tags()] == []
+    assert parse_qs(urlsplit(tokens.asked[0].target).query)["scope"] == [
+        "repository:inner/team/app:pull",
+        "repository:team/app:pull",
+    ]
+
+
+async def test_token_that_is_refused_without_a_challenge_is_fetched_anew(registry, opened):
+    async with behind_tokens(registry.address) as server:
+        inner = server.registry.early
+        repository = opened(server.address)
+        await repository.exists(a_blob(b"x").descriptor)
+        server.revoke()
+
+        def mute(asked: Asked) -> Reply | None:
+            return Reply(401) if inner(asked) is not None else None
+
+        server.registry.early = mute
+        assert not await repository.exists(a_blob(b"x").descriptor)
+    assert len(server.queries) == 2

@@ -3,9 +3,9 @@
 import pytest
 from pyreqwest.http import Url
 
-from tests.content import an_image, put
+from tests.content import a_blob, an_image, put, read
 from tests.stores.remote.guarded import behind_basic
-from tests.stores.remote.stub import Reply, front, json_reply, refused, stub
+from tests.stores.remote.stub import Asked, Reply, front, json_reply, refused, stub
 from wherry.oci.errors import (
     ManifestInvalid,
     ManifestUnknown,
@@ -180,3 +180,29 @@ async def test_one_client_serves_many_registries(registry, registry_factory):
         for address in (registry.address, other.address):
             await put(an_image(), client.repository(Reference.parse(f"{address}/team/app")), "v1")
             assert [name async for name in client.registry(address).repositories()] == ["team/app"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_storage_that_refuses_is_named_and_not_the_user(registry, opened, status):
+    async with stub(lambda _: Reply(status, {}, b"<Error><Code>AccessDenied</Code></Error>")) as storage:
+
+        def moved(asked: Asked) -> Reply | None:
+            return Reply(307, {"Location": f"http://{storage.address}/x?secret=1"}) if "/blobs/" in asked.path else None
+
+        async with front(registry.address, moved) as server:
+            credentials = Fixed({server.address: Credential("me", "secret")})
+            with pytest.raises(
+                RegistryError, match=f"{storage.address}, where the registry has sent us, refuses"
+            ) as caught:
+                await read(opened(server.address, credentials=credentials).fetch(a_blob(b"x").descriptor))
+    assert caught.value.status == status
+    assert "user" not in str(caught.value)
+    assert "login" not in (caught.value.hint or "")
+    assert "secret" not in str(caught.value)
+
+
+async def test_redirects_in_a_circle_are_told_with_the_status_that_came(opened):
+    async with stub(lambda asked: Reply(302, {"Location": asked.target})) as server:
+        with pytest.raises(UnexpectedResponse, match="more than 10 redirects") as caught:
+            await opened(server.address).manifest(Tag("v1"))
+    assert caught.value.status == 302

@@ -1,12 +1,14 @@
 """An HTTP answer, as it arrives: status and headers are there, the body is still to be read."""
 
 import asyncio
+from collections.abc import Iterator
 
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
 from wherry.oci.errors import TimedOut
+from wherry.oci.wire.challenge import Challenge, read_challenges
 from wherry.stores.remote.bucket import Bucket
 from wherry.stores.remote.cancels import cancels, heed
 from wherry.stores.remote.failures import broken_off
@@ -53,7 +55,28 @@ class Answer:
         try:
             return self._response.get_header_all(name)
         except ValueError:
-            return []
+            return [text for text in self._each(name) if text is not None]
+
+    @property
+    def challenges(self) -> tuple[Challenge, ...]:
+        """How the server wants to be shown who asks.
+
+        One with words beyond ASCII cannot be read, and is taken for `Basic`, whose realm is written for people.
+        """
+        found = read_challenges(self.headers("WWW-Authenticate"))
+        is_there = found or "WWW-Authenticate" not in self._response.headers
+        return found if is_there or None not in self._each("WWW-Authenticate") else (Challenge("basic"),)
+
+    def _each(self, name: str) -> Iterator[str | None]:
+        """All headers of that name, with None for what is no text."""
+        names, values = self._response.headers.keys(), iter(self._response.headers.values())
+        for each in names:
+            try:
+                value = next(values)
+            except ValueError:
+                value = None
+            if each == name.lower():
+                yield value
 
     @property
     def length(self) -> int | None:

@@ -5,7 +5,7 @@ where authorisation is asked for. Spec: distribution-spec 1.1, "Determining Supp
 """
 
 from wherry.oci.errors import PlainHTTP, TimedOut, TLSFailed, Unreachable
-from wherry.oci.wire.challenge import Challenge, read_challenges
+from wherry.oci.wire.challenge import Challenge
 from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.failures import ClosedEarly, NotHTTP, NotTLS, ProxyRefused, Refused
 from wherry.stores.remote.hosts import Host
@@ -39,7 +39,7 @@ async def arrive(registry: str, transport: Transport, policy: Policy, host: Host
             if way.is_plain and way != ways[-1] and _wants_tls(answer):
                 doubtful = way
                 continue
-            return way, read_challenges(answer.headers("WWW-Authenticate"))
+            return way, answer.challenges
         finally:
             await answer.close()
     if doubtful is not None:

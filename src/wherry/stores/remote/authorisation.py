@@ -86,7 +86,7 @@ class Authoriser:
         ready = self._ready.get(scopes)
         if ready is not None and ready.expires > time.monotonic():
             return ready.header
-        return await self._answer(self.challenge, scopes, refused=None)
+        return await self._answer(self.challenge, scopes)
 
     async def after_refusal(self, challenges: Iterable[Challenge], scopes: Scopes, refused: str | None) -> str | None:
         """The header to try after a 401; None if there is no other to try.
@@ -96,12 +96,12 @@ class Authoriser:
         Raises:
             Unauthorized: the token server refuses.
         """
-        challenge = self._best(challenges)
+        challenge = self._best(challenges) or self.challenge
         if challenge is None:
             return None
         self.challenge = challenge
         self._ready.clear()
-        header = await self._answer(challenge, scopes, refused=refused)
+        header = await self._answer(challenge, scopes, also=challenge.parameters.get("scope", ""), refused=refused)
         return None if header == refused else header
 
     async def who(self, scopes: Scopes = NOTHING) -> str:
@@ -142,13 +142,16 @@ class Authoriser:
         bearer = known.get("bearer")
         return bearer if bearer is not None and bearer.parameters.get("realm") else known.get("basic")
 
-    async def _answer(self, challenge: Challenge, scopes: Scopes, refused: str | None) -> str | None:
+    async def _answer(
+        self, challenge: Challenge, scopes: Scopes, *, also: str = "", refused: str | None = None
+    ) -> str | None:
+        """`also` are scopes in the registry's own words: some have other names for repositories than we."""
         credential = await self.credential(scopes)
         if credential is not None and credential.registry_token:
             return f"Bearer {credential.registry_token}"
         if challenge.scheme == "basic":
             return _basic(credential) if credential is not None and credential.username else None
-        wanted = scopes | Scopes.parse(challenge.parameters.get("scope", "")) if refused is not None else scopes
+        wanted = scopes | Scopes.parse(also)
         async with self._locks.setdefault(wanted, asyncio.Lock()):
             now = time.monotonic()
             self._tokens = [each for each in self._tokens if each.expires > now and each.header != refused]

@@ -26,7 +26,6 @@ from wherry.oci.errors import (
     Unreachable,
     WherryError,
 )
-from wherry.oci.wire.challenge import read_challenges
 from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.arrival import arrive
 from wherry.stores.remote.authorisation import Authoriser
@@ -179,7 +178,7 @@ class Direct:
         try:
             body = await answer.body(LARGEST_ERROR) or b""
             version, server = (answer.header(each) or "" for each in ("Docker-Distribution-Api-Version", "Server"))
-            self._authoriser.learn(read_challenges(answer.headers("WWW-Authenticate")))
+            self._authoriser.learn(answer.challenges)
             return Greeting(way, answer.status, version, server, is_page(answer, body), self._authoriser.challenge)
         finally:
             await answer.close()
@@ -241,17 +240,19 @@ class Direct:
                     request, target = redirected(request, answer, self._policy, self.registry)
                     url, at_home = str(target), self.outgoing.is_home(target)
                 elif answer.status == _UNAUTHORIZED and not tried_again and request.can_repeat and at_home:
-                    challenges = read_challenges(answer.headers("WWW-Authenticate"))
+                    challenges = answer.challenges
                     header = await self._authoriser.after_refusal(challenges, request.scopes, sent)
                     tried_again = True
                     if header is None:
-                        raise await denial(request, answer, self._authoriser, self.registry)
+                        raise await denial(request, answer, self._authoriser, self.registry, at_home=at_home)
                 else:
-                    raise await denial(request, answer, self._authoriser, self.registry)
+                    raise await denial(request, answer, self._authoriser, self.registry, at_home=at_home)
             finally:
                 await answer.close()
         raise UnexpectedResponse(
-            f"{request.place}: more than {MOST_REDIRECTS} redirects", request=exchange_of(request.method, url)
+            f"{request.place}: more than {MOST_REDIRECTS} redirects",
+            request=exchange_of(request.method, answer.url),
+            status=answer.status,
         )
 
     async def _arrived(self) -> Way:

@@ -65,7 +65,8 @@ class TokenServer:
             url = str(moved)
         raise UnexpectedResponse(
             f"{self._registry}: its token server: more than {MOST_REDIRECTS} redirects",
-            request=exchange_of(method, url),
+            request=exchange_of(method, answer.url),
+            status=answer.status,
         )
 
     async def _read(self, answer: Answer, method: str) -> Told:
