@@ -142,6 +142,8 @@ def test_a_platform_without_os_or_architecture_is_not_known():
         ("linux/arm64/v8", "linux/arm64", True),
         ("linux/arm64", "linux/arm64/v8", True),
         ("linux/arm64/v9", "linux/arm64/v8", False),
+        ("linux/amd64", "linux/amd64/v1", True),
+        ("linux/amd64/v2", "linux/amd64/v1", False),
         ("linux/arm", "linux/arm/v7", True),
         ("linux/arm", "linux/arm/v6", False),
         ("linux/arm/v5", "linux/arm", True),

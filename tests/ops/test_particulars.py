@@ -73,6 +73,24 @@ async def test_several_images_for_a_platform_are_an_error(function) -> None:
     assert raised.value.hint == "be more exact: windows(10.0.17763.1)/amd64, windows(10.0.20348.1)/amd64"
 
 
+@pytest.mark.parametrize("function", [described, config_of])
+async def test_of_several_images_for_a_platform_the_one_that_is_written_so_is_meant(function) -> None:
+    names = ("linux/amd64/v3", "linux/amd64", "linux/amd64/v2", "linux/arm/v5", "linux/arm/v7")
+    images = {name: an_image(name, platform=name) for name in names}
+    store = await a_store(an_index_of(*images.values()))
+    for wanted, name in {
+        "linux/amd64": "linux/amd64",
+        "linux/amd64/v1": "linux/amd64",
+        "linux/amd64/v2": "linux/amd64/v2",
+        "linux/arm/v7": "linux/arm/v7",
+    }.items():
+        image = images[name]
+        assert await function(store, ONE, platform=on(wanted)) in (image.descriptor, config(image))
+    with pytest.raises(ManifestUnknown) as raised:
+        await function(store, ONE, platform=on("linux/arm"))
+    assert raised.value.hint == "be more exact: linux/arm/v5, linux/arm/v7"
+
+
 async def test_what_leads_nowhere_is_unknown() -> None:
     for function in (described, config_of):
         with pytest.raises(ManifestUnknown):

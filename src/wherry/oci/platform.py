@@ -30,7 +30,7 @@ _ARCHITECTURES = {
     "armel": ("arm", "v6"),
 }
 _OSES = {"macos": "darwin"}
-_DEFAULT_VARIANTS = {"arm64": "v8", "arm": "v7"}
+_DEFAULT_VARIANTS = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
 
 
 class Platform(Struct, frozen=True):
@@ -115,7 +115,7 @@ class Platform(Struct, frozen=True):
 
     @property
     def full_variant(self) -> str:
-        """The variant, or the usual one where none is written: arm64 is v8, arm is v7; empty where there is none."""
+        """The variant, or the usual one where none is written: amd64 is v1, arm64 is v8, arm is v7; empty where there is none."""
         return self.variant or _DEFAULT_VARIANTS.get(self.architecture, "")
 
     @property
@@ -126,8 +126,8 @@ class Platform(Struct, frozen=True):
     def satisfies(self, wanted: "Platform") -> bool:
         """Whether an image for this platform is what somebody means who asks for `wanted`.
 
-        What `wanted` leaves open matches anything; a variant left out on either side means the usual one (arm64 is v8,
-        arm is v7). `wanted.os_version` matches as a prefix of whole parts: 10.0.17763 is satisfied by 10.0.17763.2458.
+        What `wanted` leaves open matches anything; a variant left out of an image's means the usual one (amd64 is v1,
+        arm64 is v8, arm is v7). `wanted.os_version` matches as a prefix of whole parts: 10.0.17763 is satisfied by 10.0.17763.2458.
         """
         if (self.os, self.architecture) != (wanted.os, wanted.architecture):
             return False

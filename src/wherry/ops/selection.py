@@ -10,7 +10,6 @@ index is kept whole when it has an image that is asked for; who wants one image 
 from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -76,6 +75,8 @@ async def select(source: Source, root: Manifest, platforms: Collection[Platform]
 async def only_image(source: Source, root: Manifest, platforms: Collection[Platform]) -> Descriptor:
     """The one image for the platforms in an index, or in the indexes in it; the root itself, if it is that. It may be listed several times.
 
+    Of several for a platform it is the one that is written so: `linux/amd64` beside `linux/amd64/v3`.
+
     Raises:
         ManifestUnknown: there is none, or there are several.
     """
@@ -84,7 +85,8 @@ async def only_image(source: Source, root: Manifest, platforms: Collection[Platf
         return root.descriptor
     leaves = await _leaves(source, root)
     _check_found(root, [platform for _, found in leaves for platform in found], platforms)
-    images = [entry for entry, found in leaves if _any_satisfies(found, platforms)]
+    meant = {position for wanted in platforms for position in _meant([found for _, found in leaves], wanted)}
+    images = [entry for position, (entry, _) in enumerate(leaves) if position in meant]
     distinct = len({entry.digest for entry in images})
     if distinct != 1:
         listed = ", ".join(dict.fromkeys(_exactly(entry, images) for entry in images))
@@ -106,14 +108,24 @@ async def _leaves(source: Source, index: Manifest) -> list[tuple[Descriptor, tup
     return found
 
 
+def _meant(stated: Sequence[tuple[Platform, ...]], wanted: Platform) -> list[int]:
+    """The positions of what is for a platform: of what is written exactly so, if there is any."""
+    fitting = [position for position, found in enumerate(stated) if _any_satisfies(found, (wanted,))]
+    written = [position for position in fitting if any(_is_written(each, wanted) for each in stated[position])]
+    return written or fitting
+
+
+def _is_written(platform: Platform, wanted: Platform) -> bool:
+    return platform.identity == wanted.identity and platform.variant == wanted.variant
+
+
 def _exactly(entry: Descriptor, images: Iterable[Descriptor]) -> str:
     """What means this image and none of the others: its platform, or its digest where that is not enough."""
-    if entry.platform is None:
+    on = entry.platform
+    others = (image.platform for image in images if image.digest != entry.digest)
+    if on is None or any(other is not None and _is_written(other, on) for other in others):
         return str(entry.digest)
-    exact = replace(entry.platform, variant=entry.platform.full_variant)
-    others = (image for image in images if image.digest != entry.digest)
-    shared = any(image.platform is not None and image.platform.satisfies(exact) for image in others)
-    return str(entry.digest if shared else exact)
+    return str(on)
 
 
 async def _platforms(source: Source, entry: Descriptor) -> tuple[Platform, ...]:
