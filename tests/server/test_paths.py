@@ -26,7 +26,6 @@ from tests.server.asking import ask, digest_of, exchange, head, parse, push_blob
         ("/v2/a/blobs/uploads/..", 404, "BLOB_UPLOAD_UNKNOWN"),
         ("/v2/a/blobs/uploads/%00", 404, "BLOB_UPLOAD_UNKNOWN"),
         ("/v2/nowhere", 404, "UNKNOWN"),
-        ("/", 404, "UNKNOWN"),
         ("//v2//", 404, "UNKNOWN"),
         ("*", 404, "UNKNOWN"),
     ],
@@ -41,6 +40,13 @@ async def test_a_bad_path_gets_its_error(registry, path, status, code):
 async def test_a_slash_that_is_escaped_is_a_slash(registry):
     digest = await push_blob(registry, "team/app", b"x")
     assert (await ask(registry, "GET", f"/v2/team%2fapp/blobs/{digest.replace(':', '%3A')}")).body == b"x"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_probes_that_were_made_for_dockers_registry_find_this_one_alive(registry, method):
+    answer = await ask(registry, method, "/")
+    assert answer.status == 200
+    assert answer.body == (b'{"status":"alive","api":"/v2/"}' if method == "GET" else b"")
 
 
 async def test_an_absolute_target_is_taken(registry):

@@ -15,6 +15,7 @@ DIGEST = Digest.of(b"")
 @pytest.mark.parametrize(
     ("path", "route"),
     [
+        ("/", Route(Endpoint.ROOT)),
         ("/v2/", Route(Endpoint.BASE)),
         ("/v2", Route(Endpoint.BASE)),
         ("/v2/_catalog", Route(Endpoint.CATALOGUE)),
@@ -40,7 +41,6 @@ def test_a_path_names_an_endpoint(path, route):
 @pytest.mark.parametrize(
     ("path", "failure"),
     [
-        ("/", NotFound),
         ("/v1/", NotFound),
         ("/v2/a", NotFound),
         ("/v2//_catalog", NotFound),
@@ -90,7 +90,6 @@ def test_what_is_wrong_with_a_path_is_said(path, failure):
         ("/v2/a/manifests/x/y", "the API is below /v2/"),
         ("/v2/a/../b", "the API is below /v2/"),
         ("/favicon.ico", "the API is below /v2/"),
-        ("/", "the API is below /v2/"),
         ("*", "the API is below /v2/"),
     ],
 )

@@ -40,6 +40,7 @@ _log = logging.getLogger("wherry.server")
 Handler = Callable[[Registry, Request], Awaitable[Answer | FileAnswer]]
 
 _HANDLERS: dict[Endpoint, dict[str, Handler]] = {
+    Endpoint.ROOT: {"GET": base.show_root},
     Endpoint.BASE: {"GET": base.show_base},
     Endpoint.CATALOGUE: {"GET": catalogue.list_repositories},
     Endpoint.MANIFEST: {

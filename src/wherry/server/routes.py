@@ -22,6 +22,7 @@ __all__ = ["Endpoint", "Route", "find_route", "no_endpoint"]
 class Endpoint(Enum):
     """A row of the specification's table of endpoints, less the method."""
 
+    ROOT = "/"
     BASE = "/v2/"
     CATALOGUE = "/v2/_catalog"
     MANIFEST = "/v2/<name>/manifests/<reference>"
@@ -61,7 +62,14 @@ _PATH = re.compile(
 )
 _FIXED = {
     each.value: each
-    for each in (Endpoint.CATALOGUE, Endpoint.HEALTH, Endpoint.READY, Endpoint.METRICS, Endpoint.DESCRIPTION)
+    for each in (
+        Endpoint.ROOT,
+        Endpoint.CATALOGUE,
+        Endpoint.HEALTH,
+        Endpoint.READY,
+        Endpoint.METRICS,
+        Endpoint.DESCRIPTION,
+    )
 }
 _LONGEST_PATH = LONGEST_NAME + 300  # a name, a sha512 digest, and the fixed parts: nothing longer is worth remembering
 

@@ -42,6 +42,9 @@ def _plain(*refusals: type[WherryError] | Refusal) -> tuple[Refusal, ...]:
 
 
 OPERATIONS: dict[tuple[Endpoint, str], Operation] = {
+    (Endpoint.ROOT, "GET"): Operation(
+        "Root", "Is anybody there? As Docker's registry answers it.", {200: Reply("Yes.", Body("Root", (_JSON,)))}
+    ),
     (Endpoint.BASE, "GET"): Operation(
         "Base", "Is this a registry, and may I talk to it?", {200: Reply("It is, and you may.", Body("Base", (_JSON,)))}
     ),

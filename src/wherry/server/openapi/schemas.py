@@ -83,6 +83,7 @@ SCHEMAS: dict[str, Schema] = {
         {"code": {"type": "string", "pattern": "^[A-Z_]+$"}, "message": {"type": "string", "minLength": 1}},
         {"detail": {"description": "Facts for programs; `hint` in it is for people: what can be tried next."}},
     ),
+    "Root": _an_object({"status": {"const": "alive"}, "api": _TEXT}),
     "Base": {"type": "object", "maxProperties": 0},
     "Health": _an_object({"status": {"const": "alive"}, "worker": _SIZE}),
     "Readiness": _an_object({"status": {"const": "ready"}}),
