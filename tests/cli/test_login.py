@@ -18,8 +18,9 @@ from tests.stores.remote.guarded import Settings, basic_header, behind_basic, be
 def typed(monkeypatch: pytest.MonkeyPatch):
     """What stands on standard input."""
 
-    def type_in(text: str) -> None:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    def type_in(text: str | bytes) -> None:
+        content = text.encode() if isinstance(text, str) else text
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
     type_in("")
     return type_in
@@ -72,6 +73,19 @@ async def test_one_logs_in_to_the_registry_itself_whatever_stands_for_it(
         assert done.code == 0, done.err
         assert (await wherry("login", server.address, "-u", "me", "-p", "wrong")).code == 1
     assert list(_config(tmp_path)["auths"]) == [server.address]
+
+
+async def test_password_that_is_no_utf_8_is_sent_and_kept_as_it_is(registry, wherry, typed, tmp_path, config) -> None:
+    async with behind_basic(registry.address, "me", "p\udcff") as server:
+        typed(b"p\xff\n")
+        assert (await wherry("login", server.address, "-u", "me", "--password-stdin")).code == 0
+        assert _config(tmp_path)["auths"][server.address]["auth"] == base64.b64encode(b"me:p\xff").decode()
+        assert (await wherry("ls", server.address)).code == 0
+        (tmp_path / "docker" / "config.json").write_text('{"credsStore": "test"}')
+        typed(b"p\xff\n")
+        done = await wherry("login", server.address, "-u", "me", "--password-stdin")
+    assert done.code == 1
+    assert "docker-credential-test: takes JSON, in which a password must be UTF-8" in done.err
 
 
 async def test_wrong_password_is_refused_and_nothing_is_kept(registry, wherry, typed, tmp_path) -> None:
@@ -235,6 +249,7 @@ async def test_docker_hub_has_many_names(wherry, tmp_path, name) -> None:
         ('{"credsStore": "never-installed"}', "docker-credential-never-installed, which "),
         ('{"credsStore": "test"}', "docker-credential-test: the vault is sealed"),
         ("{", "it is not JSON"),
+        ('{"credHelpers": []}', "docker/config.json: credHelpers must be an object, not a list"),
     ],
 )
 async def test_place_that_cannot_keep_it_is_named(registry, wherry, config, document, problem) -> None:

@@ -105,4 +105,5 @@ def _credential(registry: str, username: str | None, password: str | None) -> Cr
 
 
 def _from_stdin() -> str:
-    return sys.stdin.read().removesuffix("\n").removesuffix("\r")
+    password = sys.stdin.buffer.read().removesuffix(b"\n").removesuffix(b"\r")
+    return password.decode(errors="surrogateescape")

@@ -13,7 +13,7 @@ __all__ = ["Guarded", "basic_header", "behind_basic", "behind_tokens"]
 
 
 def basic_header(username: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode(errors="surrogateescape")).decode()
 
 
 @asynccontextmanager

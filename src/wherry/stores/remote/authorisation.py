@@ -199,7 +199,7 @@ class Authoriser:
         form = {"service": service, "client_id": _CLIENT, "scope": " ".join(scopes.texts())} | dict(grant)
         if self.wants_identity:
             form["access_type"] = "offline"
-        return await self._ask("POST", str(url), _FORM, urlencode(form).encode())
+        return await self._ask("POST", str(url), _FORM, urlencode(form, errors="surrogateescape").encode())
 
     def _realm(self, realm: str, *, has_secret: bool) -> Url:
         try:
@@ -250,7 +250,7 @@ class Authoriser:
 
 
 def _basic(credential: Credential) -> str:
-    pair = f"{credential.username}:{credential.password}".encode()
+    pair = f"{credential.username}:{credential.password}".encode(errors="surrogateescape")
     return f"Basic {base64.b64encode(pair).decode()}"
 
 

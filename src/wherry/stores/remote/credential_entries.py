@@ -3,6 +3,8 @@
 A key is a registry, and may go on to a namespace or a repository (`host/team/app`); the longest that fits is the one, in docker's file too:
 podman, skopeo and crane read it so. Old files have URLs as keys (`https://host/v1/`), and paths of the API (`host/v2/`): what counts in
 them is the host.
+
+A password may be any bytes: what is not UTF-8 in it is carried as surrogates (PEP 383).
 """
 
 import base64
@@ -53,7 +55,7 @@ def _keys(entries: Mapping[str, Any], registry: str, repository: str) -> Iterato
 def entry_of(credential: Credential) -> dict[str, str]:
     """An entry as docker writes it."""
     password = "" if credential.identity_token else credential.password
-    entry = {"auth": base64.b64encode(f"{credential.username}:{password}".encode()).decode()}
+    entry = {"auth": base64.b64encode(f"{credential.username}:{password}".encode(errors="surrogateescape")).decode()}
     return entry | ({"identitytoken": credential.identity_token} if credential.identity_token else {})
 
 
@@ -64,8 +66,10 @@ def _credential(entry: Mapping[str, Any]) -> Credential | None:
     if auth := text_at(entry, "auth"):
         try:
             # Go's decoder, which docker has, passes over line breaks: `base64` writes them.
-            pair = base64.b64decode(auth.replace("\r", "").replace("\n", ""), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+            pair = base64.b64decode(auth.replace("\r", "").replace("\n", ""), validate=True).decode(
+                errors="surrogateescape"
+            )
+        except binascii.Error:
             raise ValueError("auth is not base64 of user:password") from None
         username, colon, password = pair.rstrip("\0").partition(":")
         if not colon:

@@ -135,11 +135,14 @@ class DockerConfig:
             return self._helped[registry]
 
     def _helper(self, document: Mapping[str, Any], registry: str) -> Helper | None:
-        helpers = texts_at(document, "credHelpers") or {}
         keys = HUB_KEYS if registry == DOCKER_HUB else (registry,)
-        name = next((helpers[key] for key in keys if key in helpers), None)
-        if name is None:
-            name = text_at(document, "credsStore")
+        try:
+            helpers = texts_at(document, "credHelpers") or {}
+            name = next((helpers[key] for key in keys if key in helpers), None)
+            if name is None:
+                name = text_at(document, "credsStore")
+        except InvalidDescriptor as error:
+            raise self._broken(f"{error.text} {error.reason}") from error
         return Helper(name, str(self.path), self._patience) if name else None
 
     def _from_entries(self, entries: Mapping[str, Any], registry: str, repository: str) -> Credential | None:

@@ -70,7 +70,11 @@ class Helper(Struct, frozen=True):
         username, secret = credential.username, credential.password
         if credential.identity_token:
             username, secret = IDENTITY_TOKEN, credential.identity_token
-        await self._run("store", msgspec.json.encode({"ServerURL": key, "Username": username, "Secret": secret}))
+        try:
+            told = msgspec.json.encode({"ServerURL": key, "Username": username, "Secret": secret})
+        except UnicodeEncodeError:
+            raise self._error("takes JSON, in which a password must be UTF-8") from None
+        await self._run("store", told)
 
     async def erase(self, key: str) -> None:
         """Have a credential forgotten; it need not be there.
