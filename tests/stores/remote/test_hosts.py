@@ -162,6 +162,34 @@ def test_hosts_toml_tells_the_server_and_the_mirrors_in_order(write, tmp_path):
     assert "ours" not in repr(route), "headers may be secrets"
 
 
+@pytest.mark.parametrize(
+    ("path", "api"),
+    [
+        ("", "/v2"),
+        ("/", "/v2"),
+        ("/v2", "/v2"),
+        ("/v2/", "/v2"),
+        ("/hub", "/hub/v2"),
+        ("/hub/v2", "/hub/v2"),
+        ("/hub/v2/", "/hub/v2"),
+    ],
+)
+def test_path_of_a_host_ends_in_that_of_the_api(write, path, api):
+    hosts = write({"certs.d/r.example/hosts.toml": f'[host."https://m.example{path}"]'})
+    assert hosts.route("r.example").mirrors[0].host.api == api
+
+
+def test_powers_are_told_in_any_case_and_none_told_are_all(write):
+    text = '[host."https://a"]\ncapabilities = []\n[host."https://b"]\ncapabilities = ["Pull"]'
+    route = write({"certs.d/r.example/hosts.toml": text}).route("r.example")
+    assert [(each.host.name, each.resolves) for each in route.mirrors] == [("a", True), ("b", False)]
+
+
+def test_several_values_of_a_header_are_one_list(write):
+    hosts = write({"certs.d/r.example/hosts.toml": '[header]\nX-A = ["a", "b"]\nX-B = []'})
+    assert hosts.route("r.example").home.host.headers == (("X-A", "a, b"),)
+
+
 def test_table_of_the_server_itself_says_how_that_is_reached_and_is_no_mirror(write):
     hosts = write(
         {

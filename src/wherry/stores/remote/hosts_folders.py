@@ -96,9 +96,9 @@ def _route(root: Table, registry: str, trust: Trust) -> Route:
         if (host.address, host.api) == (home.address, home.api):
             home = replace(host, insecure=host.insecure or home.insecure)
             continue
-        powers = table.texts("capabilities")
-        if powers is None or "pull" in powers:
-            resolves = powers is None or "resolve" in powers
+        powers = [each.lower() for each in table.texts("capabilities") or ("pull", "resolve")]
+        if "pull" in powers:
+            resolves = "resolve" in powers
             mirrors.append(Endpoint(host, None, registry, "all", resolves, source))
     name = registry if home.address == api_host(registry) else home.name
     return Route(Endpoint(replace(home, name=name), source=source), tuple(mirrors))
@@ -107,7 +107,7 @@ def _route(root: Table, registry: str, trust: Trust) -> Route:
 def _host(table: Table, text: str, trust: Trust) -> Host:
     url = _url(table, text)
     path = url.path.rstrip("/")
-    api = path if table.flag("override_path") else API if path in {"", API} else f"{path}{API}"
+    api = path if table.flag("override_path") or path.endswith(API) else f"{path}{API}"
     return Host(authority(url), cast("Literal['http', 'https']", url.scheme), api, **_reach(table, trust))
 
 
@@ -138,12 +138,10 @@ def _headers(table: Table) -> tuple[tuple[str, str], ...]:
     for name in table.fields:
         if not _FIELD_NAME.fullmatch(name):
             raise table.error(f"{name!r} is no name of an HTTP header")
-        for value in table.texts(name) or ():
-            if not _FIELD_VALUE.fullmatch(value):
-                raise table.error(
-                    f"the value of {name} is none of an HTTP header: it has a line break or the like in it"
-                )
-            found.append((name, value))
+        values = table.texts(name) or []
+        if not all(map(_FIELD_VALUE.fullmatch, values)):
+            raise table.error(f"the value of {name} is none of an HTTP header: it has a line break or the like in it")
+        found += [(name, ", ".join(values))] if values else []  # several lines are one list: RFC 9110, 5.3
     return tuple(found)
 
 
