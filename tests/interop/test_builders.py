@@ -73,6 +73,21 @@ async def test_podman_makes_and_pushes_a_list(
     assert {each.digest for each in pushed.view.manifests} == {image.digest, other.digest}
 
 
+@pytest.mark.peer("podman")
+async def test_podman_finds_repositories_and_tags(
+    run: Run, registry: Running, storage: tuple[str, ...], image: Content
+) -> None:
+    async with Client() as client:
+        for name in ("team/app", "team/tool", "other"):
+            for tag in ("1", "2"):
+                await put(image, client.repository(Reference.parse(f"{registry.address}/{name}")), tag)
+    search = "podman", *storage, "search", "--tls-verify=false", "--format={{.Name}}"
+    found = (await run(*search, f"{registry.address}/team")).decode().split()
+    assert found == [f"{registry.address}/team/{name}" for name in ("app", "tool")]
+    tags = json.loads(await run(*search[:-1], "--list-tags", "--format=json", f"{registry.address}/team/app"))
+    assert tags[0]["Tags"] == ["1", "2"]
+
+
 @pytest.mark.peer("docker")
 async def test_docker_makes_and_pushes_and_reads_a_list(run: Run, registry: Running) -> None:
     images = {each: an_image("app", platform=f"linux/{each}", docker=True) for each in ("amd64", "arm64")}
