@@ -11,7 +11,7 @@ __all__ = ["Content"]
 
 
 class Content:
-    """The bytes of `blob` (`wherry.stores.rewinding`). Those that pass a second time are not told again.
+    """The bytes of `blob` (`wherry.stores.rewinding`): `Rewindable`, and `Traced`. Those that pass a second time are not told again.
 
     `aclose` ends what was asked for last: so when a push gives up in the middle, the source's connection is closed at once,
     and not when somebody collects garbage.
@@ -32,6 +32,17 @@ class Content:
         self._last = self._from(offset)
         return self._last
 
+    @property
+    def origin(self) -> Source | None:
+        """Where the bytes come from, if they have to be fetched at all."""
+        return self._source if embedded(self._blob) is None else None
+
+    def passed(self, position: int) -> None:
+        """Tell that the bytes before `position` have passed."""
+        if position > self._told:
+            self._progress(Passed(self._blob, position - self._told))
+            self._told = position
+
     async def aclose(self) -> None:
         """End what was asked for last."""
         if self._last is not None:
@@ -47,9 +58,7 @@ class Content:
         try:
             async for piece in content:
                 position += len(piece)
-                if position > self._told:
-                    self._progress(Passed(self._blob, position - self._told))
-                    self._told = position
+                self.passed(position)
                 yield piece
         finally:
             if isinstance(content, AsyncGenerator):

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from wherry.oci.errors import TooManyRequests, Unavailable, Unreachable
 
-__all__ = ["Rewindable", "is_worth_keeping"]
+__all__ = ["Rewindable", "Traced", "is_worth_keeping"]
 
 
 @runtime_checkable
@@ -15,6 +15,18 @@ class Rewindable(Protocol):
 
     def from_byte(self, offset: int) -> AsyncGenerator[bytes, None]:
         """The same bytes once more, from `offset` on. Whoever asks closes what was asked for before."""
+
+
+@runtime_checkable
+class Traced(Protocol):
+    """An optional power of the same: a store may have a way of its own to where the content comes from."""
+
+    @property
+    def origin(self) -> object:
+        """The source; None if the bytes do not come from there."""
+
+    def passed(self, position: int) -> None:
+        """Be told that the bytes before `position` have gone that way."""
 
 
 def is_worth_keeping(error: BaseException) -> bool:

@@ -24,7 +24,7 @@ class Check:
         self.hasher = blob.digest.hasher()
         self._size = 0
 
-    def see(self, piece: bytes) -> None:
+    def see(self, piece: bytes | memoryview) -> None:
         """Look at the next bytes.
 
         Raises:
@@ -33,7 +33,7 @@ class Check:
         self.count(piece)
         self.hasher.update(piece)
 
-    def count(self, piece: bytes) -> None:
+    def count(self, piece: bytes | memoryview) -> None:
         """Look at how many the next bytes are; somebody else feeds them to `hasher`.
 
         Raises:

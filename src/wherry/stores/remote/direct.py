@@ -13,7 +13,7 @@ import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
@@ -45,6 +45,9 @@ from wherry.stores.remote.session import Greeting, LoggedIn, Request, exchange_o
 from wherry.stores.remote.token_server import TokenServer
 from wherry.stores.remote.transport import Transport
 
+if TYPE_CHECKING:
+    from wherry.stores.remote.conduit import End
+
 __all__ = ["Direct"]
 
 _UNAUTHORIZED, _GONE = 401, 404
@@ -70,6 +73,8 @@ class Direct:
         self.registry = registry
         self.host = host or Host(registry)
         self.learnt = Learnt()
+        self.is_crooked = False
+        """Whether threads have been refused what the ordinary way may get: then they do not ask again (`conduit`)."""
         self._transport = transport
         self._policy = policy
         self._patience = patience or Patience()
@@ -111,6 +116,19 @@ class Direct:
 
     def mistrust(self, request: Request, error: WherryError) -> None:
         """Be told that what came for a request turned out to be wrong; there is nobody else to ask."""
+
+    async def end(self, request: Request) -> "End | None":
+        """The request for a thread that makes it over a connection of its own; None if it is not as simple as that."""
+        if self.is_crooked or not self.pace.is_free:
+            return None
+        try:
+            await self._arrived()
+            url, _ = self.outgoing.located(request.target)
+            header = await self._authoriser.header(request.scopes)
+            headers = request.headers if header is None else {**request.headers, "Authorization": header}
+            return self.outgoing.end(request.method, url, headers)
+        except (WherryError, ValueError):
+            return None  # which is explained when it is sent
 
     def trying(self) -> Trying:
         """What is left after a failure of work that takes several requests."""

@@ -5,15 +5,20 @@ their own names.
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pyreqwest.http import Url
 
+from wherry._version import __version__
 from wherry.stores.remote.answer import Answer
 from wherry.stores.remote.hosts import Host, Hosts
 from wherry.stores.remote.line import Body, Line
 from wherry.stores.remote.reach import Policy, Way, authority, resolved, same_host
 from wherry.stores.remote.transport import Transport
 from wherry.stores.remote.trust import Trust
+
+if TYPE_CHECKING:
+    from wherry.stores.remote.conduit import End
 
 __all__ = ["Outgoing"]
 
@@ -73,6 +78,26 @@ class Outgoing:
         if at_home and self._line is not None and url.startswith(self._origin):
             return await self._line.send(method, url, headers, body)
         return await self._line_to(Url(url), at_home=at_home).send(method, url, headers, body)
+
+    def end(self, method: str, url: str, headers: Mapping[str, str]) -> "End | None":
+        """The same request for a thread: if it goes over a plain connection to the registry's own host, which nobody stands before."""
+        from wherry.stores.remote.conduit import End  # noqa: PLC0415  # only with what is large
+
+        parsed, limits = Url(url), self._transport.limits
+        host = (parsed.host_str or "").strip("[]")
+        is_limited = limits.read is not None or limits.sent is not None
+        if parsed.scheme != "http" or not self.is_home(parsed) or is_limited or self._transport.has_proxy(parsed):
+            return None
+        query = "" if parsed.query_string is None else f"?{parsed.query_string}"
+        return End(
+            method,
+            host,
+            parsed.port_or_known_default or 80,
+            f"{parsed.path}{query}",
+            {"User-Agent": f"wherry/{__version__}"} | self._headers | dict(headers),
+            limits.connecting,
+            limits.silence,
+        )
 
     def _line_to(self, url: Url, *, at_home: bool) -> Line:
         """To another host, or to the registry's own by another scheme than it was reached by."""

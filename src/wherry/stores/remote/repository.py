@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -11,6 +12,7 @@ from wherry.oci.reference import Reference, Tag
 from wherry.oci.wire.limits import RateLimit
 from wherry.stores.protocol import Source
 from wherry.stores.remote import blobs, elsewhere
+from wherry.stores.remote.download import blob_request
 from wherry.stores.remote.interrupted import Interrupted
 from wherry.stores.remote.listing import bad_list, pages, texts
 from wherry.stores.remote.manifests import Manifests
@@ -21,6 +23,9 @@ from wherry.stores.remote.session import Request, Session
 from wherry.stores.remote.sizes import size_of
 from wherry.stores.remote.uploads import Uploads
 from wherry.stores.remote.wide import Width
+
+if TYPE_CHECKING:
+    from wherry.stores.remote.conduit import Tap
 
 __all__ = ["Repository"]
 
@@ -70,6 +75,20 @@ class Repository:
             ContentMismatch: what was read is not the blob.
         """
         return blobs.fetch(self._session, self.reference, blob, offset, self._width)
+
+    async def tap(self, blob: Descriptor) -> "Tap | None":
+        """Where a thread gets a blob; None if it has to be fetched the ordinary way."""
+        from wherry.stores.remote.conduit import Tap  # noqa: PLC0415  # only with what is large
+
+        direct = self._session.direct
+        if direct is not self._session:
+            return None  # there are mirrors, or other names
+        end = await direct.end(blob_request(self.reference, blob, "GET"))
+
+        def refused() -> None:
+            direct.is_crooked = True
+
+        return None if end is None else Tap(end, self.reference.context, self._width, refused)
 
     async def size(self, blob: Digest) -> int:
         """The bytes of a blob of which only the digest is known.

@@ -30,7 +30,7 @@ from wherry.stores.remote.supply import Part, Supply
 from wherry.stores.remote.upload import Upload, UploadRequests
 from wherry.stores.rewinding import Rewindable, is_worth_keeping
 
-__all__ = ["CHUNK", "LeftOver", "Streamed", "is_worth_going_on", "left_over"]
+__all__ = ["CHUNK", "LeftOver", "Streamed", "given_up", "is_worth_going_on", "left_over"]
 
 CHUNK = 16 * 1024 * 1024
 """Bytes of a chunk, where uploads go in chunks and the registry asks for no more."""
@@ -85,13 +85,10 @@ class Streamed:
         try:
             await self._go()
         except BaseException as error:
-            if self._claim is not None and self._supply.position > 0 and is_worth_keeping(error):
-                self._claim.leave()
-            else:
-                self._drop_claim()
-                await self._requests.cancel(self._upload)
+            await given_up(self._requests, self._upload, self._claim, error, has_sent=self._supply.position > 0)
             raise
-        self._drop_claim()
+        if self._claim is not None:
+            self._claim.drop()
 
     async def _go(self) -> None:
         trying: Trying | None = None
@@ -201,10 +198,17 @@ class Streamed:
             self._claim.move(self._upload.location)
         await self._supply.begin_at(0)
 
-    def _drop_claim(self) -> None:
-        if self._claim is not None:
-            self._claim.drop()
-            self._claim = None
+
+async def given_up(
+    requests: UploadRequests, upload: Upload, claim: Claim | None, error: BaseException, *, has_sent: bool
+) -> None:
+    """Leave an upload that failed to the next process, if that can make something of it; else cancel it."""
+    if claim is not None and has_sent and is_worth_keeping(error):
+        claim.leave()
+        return
+    if claim is not None:
+        claim.drop()
+    await requests.cancel(upload)
 
 
 async def left_over(

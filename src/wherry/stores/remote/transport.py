@@ -56,6 +56,14 @@ class Transport:
         read, sent = (None if limit_rate is None else Bucket(limit_rate, clock) for _ in range(2))
         self.limits = Limits(connect_timeout, silence, read, sent)
 
+    def has_proxy(self, url: Url) -> bool:
+        """Whether a URL is reached by way of a proxy.
+
+        Raises:
+            RouteError: what is set is no proxy's URL.
+        """
+        return self._proxies.for_url(url) is not None
+
     def line(self, origin: Url, *, place: str, verify: bool, trust: Trust = SYSTEM) -> Line:
         """What sends requests to the server behind a URL.
 

@@ -99,17 +99,8 @@ class UploadRequests:
             DigestMismatch: it is another.
             UnexpectedResponse: the answer sounds well, is not the one that the specification has, and the blob is not there.
         """
-        request = self._request(
-            "PUT",
-            f"{upload.location}{'&' if '?' in upload.location else '?'}digest={blob.digest}",
-            upload.place,
-            expected=(_CREATED, 200, _NO_CONTENT),
-            body=body,
-            headers=_BYTES,
-            patient=body == b"",  # a registry may have got some of the bytes already, and would append them again
-        )
         try:
-            answer, _ = await self._session.ask(request)
+            answer, _ = await self._session.ask(self.closing(upload, blob, body))
             if answer.status != _CREATED and not await self.is_there(blob):  # a page of somebody on the way, perhaps
                 problem = "the answer is not 201 Created, and the blob is not there"
                 exchange = exchange_of("PUT", answer.url)
@@ -120,6 +111,18 @@ class UploadRequests:
             # The answer to an earlier try may have been lost on its way: then the upload is closed, and the blob there.
             if not await self.is_there(blob):
                 raise
+
+    def closing(self, upload: Upload, blob: Descriptor, body: bytes | Body) -> Request:
+        """The request that closes an upload."""
+        return self._request(
+            "PUT",
+            f"{upload.location}{'&' if '?' in upload.location else '?'}digest={blob.digest}",
+            upload.place,
+            expected=(_CREATED, 200, _NO_CONTENT),
+            body=body,
+            headers=_BYTES,
+            patient=body == b"",  # a registry may have got some of the bytes already, and would append them again
+        )
 
     async def is_there(self, blob: Descriptor) -> bool:
         """Whether the repository has the blob."""

@@ -3,7 +3,7 @@
 Three ways, the cheapest first; what a registry turns out not to do is remembered and not tried again:
 
 1. small blobs: one POST with `digest` and the bytes. A 202 instead of a 201 opens an upload: go on with 2.
-2. POST opens an upload, one PUT at its `Location` streams all bytes and closes it.
+2. POST opens an upload, one PUT at its `Location` streams all bytes and closes it. Large ones from another registry a thread may bring (`through`).
 3. where that PUT is refused (413 and the like, by a proxy mostly): PATCH chunk by chunk, and a PUT that closes.
 
 An upload that fails is cancelled, unless a later process can go on with it. The registry compares the digest when an upload closes, and
@@ -26,10 +26,13 @@ from wherry.stores.remote.supply import Supply
 from wherry.stores.remote.upload import Upload, UploadRequests
 from wherry.stores.verify import verified
 
-__all__ = ["SMALL", "Uploads"]
+__all__ = ["LARGE", "SMALL", "Uploads"]
 
 SMALL = 256 * 1024
 """Bytes: blobs of up to so many travel in one request, where the registry takes that."""
+
+LARGE = 8 * 1024 * 1024
+"""Bytes from which on a thread and two connections of its own are worth it for a blob that comes from another registry."""
 
 _NO_SINGLE_POST = frozenset((400, 404, 405, 411, 413, 415, 501))
 
@@ -109,6 +112,14 @@ class Uploads:
     async def _push_large(self, blob: Descriptor, content: AsyncIterable[bytes], opened: Upload | None) -> None:
         # Where there is one, the upload that a declined mount may have opened is left for the registry to forget.
         left = await left_over(self._interrupted, self._requests, self._reference, blob, content)
+        if left is None and blob.size >= LARGE and not self._chunked:
+            from wherry.stores.remote.through import Through  # noqa: PLC0415  # most commands push nothing large
+
+            through = await Through.of(self._session, self._requests, blob, content)
+            if through is not None:
+                left = await through.go(self._noted(blob, opened or await self._requests.begin(blob)))
+                if left is None:
+                    return
         start = 0 if left is None else left.arrived
         async with Supply(blob, content, self._reference.context, start) as supply:
             if left is None:

@@ -73,7 +73,7 @@ class Meter:
         self._taken = 0.0
         self._bytes = 0
 
-    def give(self, piece: bytes) -> None:
+    def give(self, piece: bytes | memoryview) -> None:
         """A piece is about to be handed out."""
         self._bytes += len(piece)
         self._gave = self._now()
