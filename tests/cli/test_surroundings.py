@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wherry.cli.surroundings import credential_files, notes_folder
+from wherry.cli.surroundings import certificate_folders, credential_files, notes_folder
 
 USUAL = Path("/somebody/.cache/wherry")
 
@@ -38,3 +38,16 @@ def test_notes_are_where_the_environment_says(environment, folder) -> None:
 )
 def test_credentials_are_where_docker_and_podman_have_them(environment, files) -> None:
     assert [str(file.path) for file in credential_files({"HOME": "/s"} | environment)] == files
+
+
+@pytest.mark.parametrize(
+    ("environment", "own"), [({}, "/s/.config"), ({"XDG_CONFIG_HOME": "/c"}, "/c")], ids=["usual", "told"]
+)
+def test_certificates_are_where_podman_and_docker_have_them_with_and_without_root(environment, own) -> None:
+    assert [str(folder) for folder in certificate_folders({"HOME": "/s"} | environment)] == [
+        f"{own}/containers/certs.d",
+        f"{own}/docker/certs.d",
+        "/etc/containers/certs.d",
+        "/etc/docker/certs.d",
+        "/etc/containerd/certs.d",
+    ]

@@ -88,7 +88,7 @@ def certificate_folders(environment: Mapping[str, str] = os.environ) -> list[Pat
     if told is not None:
         return [Path(each) for each in told.split(os.pathsep) if each]
     settings = _settings(environment)
-    own = [] if settings is None else [settings / "certs.d"]
+    own = [] if settings is None else [settings / "certs.d", settings.with_name("docker") / "certs.d"]  # without root
     return [*own, *map(Path, _CERTIFICATES)]
 
 

@@ -11,6 +11,7 @@ from wherry.oci.errors import (
     ManifestUnknown,
     NameUnknown,
     RegistryError,
+    TooManyRequests,
     Unavailable,
     UnexpectedResponse,
 )
@@ -18,6 +19,7 @@ from wherry.oci.reference import Reference, Tag
 from wherry.stores.remote import Client
 from wherry.stores.remote.credentials import Credential, Fixed
 from wherry.stores.remote.reach import same_host
+from wherry.stores.remote.retrying import Patience
 from wherry.stores.remote.session import exchange_of
 
 PAGE = b"<!DOCTYPE html>\n<html><body><h1>Welcome to nginx!</h1></body></html>"
@@ -206,3 +208,14 @@ async def test_redirects_in_a_circle_are_told_with_the_status_that_came(opened):
         with pytest.raises(UnexpectedResponse, match="more than 10 redirects") as caught:
             await opened(server.address).manifest(Tag("v1"))
     assert caught.value.status == 302
+
+
+@pytest.mark.parametrize(
+    ("told", "said"), [("3600", "3600 s"), ("123456789", "123456789 s"), ("Thu, 01 Jan 1970 00:00:00 GMT", "0 s")]
+)
+async def test_wait_that_a_registry_asks_for_is_told_in_whole_seconds(opened, told, said):
+    patience = Patience(tries=1)
+    async with stub(lambda _: refused(429, "TOOMANYREQUESTS", Retry_After=told)) as server:
+        with pytest.raises(TooManyRequests) as caught:
+            await opened(server.address, patience=patience).manifest(Tag("v1"))
+    assert caught.value.hint == f"the registry asks to wait {said}"

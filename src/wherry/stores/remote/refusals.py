@@ -1,5 +1,6 @@
 """Words for answers that are not the wanted one: from status, headers and error body to one of the errors' classes."""
 
+import math
 import time
 
 from msgspec import Struct
@@ -96,7 +97,7 @@ def _error(
     if isinstance(error, TooManyRequests | Unavailable):
         error.retry_after = read_retry_after(answer.header("Retry-After"), time.time())
         if error.retry_after is not None:
-            error.hint = f"the registry asks to wait {error.retry_after:g} s"
+            error.hint = f"the registry asks to wait {math.ceil(error.retry_after)} s"
     return error
 
 
