@@ -17,6 +17,7 @@ from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import OCI_INDEX
 from wherry.oci.reference import Tag
 from wherry.ops.copy import copy
+from wherry.stores._folder import Folder
 from wherry.stores.layout import Layout
 from wherry.stores.memory import MemoryStore
 
@@ -81,6 +82,28 @@ async def test_referrer_is_in_the_list_and_so_found_again(layout: Layout) -> Non
     await put(signature, layout)
     again = Layout(layout.path)
     assert [each.digest async for each in again.referrers(an_image().digest)] == [signature.digest]
+
+
+async def test_referrers_of_many_are_found_by_reading_each_manifest_once(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [an_image(str(number)) for number in range(8)]
+    for image in images:
+        await put(image, layout, image.digest.encoded[:8])
+        await put(an_artifact(b"signs it", subject=image.manifest.descriptor), layout)
+    read: list[Digest] = []
+    content = Folder.content
+
+    def note(folder: Folder, digest: Digest) -> bytes | None:
+        read.append(digest)
+        return content(folder, digest)
+
+    monkeypatch.setattr(Folder, "content", note)
+    for image in images:
+        assert len([each async for each in layout.referrers(image.digest)]) == 1
+    assert len(read) == 16
+    await put(an_artifact(b"signs it, too", subject=images[0].manifest.descriptor), Layout(layout.path))
+    assert len([each async for each in layout.referrers(images[0].digest)]) == 2
 
 
 async def test_nameless_manifest_takes_a_name(layout: Layout) -> None:

@@ -22,7 +22,17 @@ from wherry.oci.manifest import Manifest, successors
 from wherry.oci.reference import Tag
 from wherry.stores._archive_form import Contents, Form
 from wherry.stores._durable import sweep
-from wherry.stores._listed import LARGEST_KEPT, check_whole, digest_of, find, has_bytes, only, referrers, tags
+from wherry.stores._listed import (
+    LARGEST_KEPT,
+    by_subject,
+    check_whole,
+    digest_of,
+    find,
+    has_bytes,
+    only,
+    referrers,
+    tags,
+)
 from wherry.stores._names import Names
 from wherry.stores._staged import Slot, Staged, blob_name
 from wherry.stores._tar import Extent, Identity, Tar, identity_of
@@ -62,6 +72,8 @@ class ArchiveFile:
         self._pushed: list[Manifest] = []
         self._removed: set[Digest] = set()
         self._damaged: set[Digest] = set()  # in the file as it is
+        self._subjects: dict[Digest, list[Manifest]] = {}
+        self._subjects_of: Names | None = None  # the list that this is about
         self._batches = 0
         self._era = 0
 
@@ -105,7 +117,10 @@ class ArchiveFile:
 
     def referrers(self, subject: Digest, artifact_type: str | None) -> list[Descriptor]:
         with self._lock:
-            return referrers(self, subject, artifact_type)
+            names = self.names()
+            if names is None or names is not self._subjects_of:
+                self._subjects, self._subjects_of = by_subject(self), names
+            return referrers(self._subjects.get(subject, ()), subject, artifact_type)
 
     def names(self) -> Names | None:
         """The list as it will be; None if there is no file, and nothing to put into it."""

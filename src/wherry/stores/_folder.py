@@ -4,6 +4,7 @@ Several may work on one folder, in several processes. Readers take no lock: ever
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from wherry.oci.reference import Tag
 from wherry.stores._durable import locked, replace, sweep
 from wherry.stores._listed import (
     LARGEST_KEPT,
+    by_subject,
     check_version,
     check_whole,
     digest_of,
@@ -43,6 +45,9 @@ class Folder:
         self.path = path
         self._swept = False
         self._damaged: set[Digest] = set()
+        self._reading = threading.Lock()
+        self._subjects: dict[Digest, list[Manifest]] = {}
+        self._subjects_at: tuple[int, int, int] | None = None
 
     def __str__(self) -> str:
         return f"oci:{self.path}"
@@ -208,10 +213,24 @@ class Folder:
             after = edit(before)
             if after != before or not before.entries:
                 replace(self.path / "index.json", after.encode(), self.path)
+                self._subjects_at = None
             return True
 
     def referrers(self, subject: Digest, artifact_type: str | None) -> list[Descriptor]:
-        return referrers(self, subject, artifact_type)
+        """All manifests are read for the first one who asks, and again when the list is another."""
+        with self._reading:
+            state = self._state()
+            if state is None or state != self._subjects_at:
+                self._subjects, self._subjects_at = by_subject(self), state
+            return referrers(self._subjects.get(subject, ()), subject, artifact_type)
+
+    def _state(self) -> tuple[int, int, int] | None:
+        """What changes when the list does; None if there is none."""
+        try:
+            found = (self.path / "index.json").stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
 
     def where(self, digest: Digest) -> str:
         return str(self.path_of(digest))

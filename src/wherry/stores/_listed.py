@@ -24,6 +24,7 @@ from wherry.stores.verify import verified_manifest
 __all__ = [
     "LARGEST_KEPT",
     "Listed",
+    "by_subject",
     "check_version",
     "check_whole",
     "digest_of",
@@ -76,17 +77,23 @@ def find(place: Listed, name: Tag | Digest) -> Manifest:
     """
     names = _names(place)
     listed = names.find(name if isinstance(name, Digest) else _sole(place, names, name))
-    if listed is None and isinstance(name, Tag):
+    if isinstance(name, Digest):
+        return _read(place, name, listed)
+    if listed is None:
         raise ManifestUnknown(f"{place}: no such tag: {name}", hint=f"`wherry ls {place}` lists the tags there")
-    digest = name if isinstance(name, Digest) else listed.digest if listed else None
-    content = None if digest is None else place.content(digest)
-    if content is None or digest is None:
+    return _read(place, listed.digest, listed)
+
+
+def _read(place: Listed, digest: Digest, listed: Descriptor | None) -> Manifest:
+    """A manifest, and as the list has it, if it does."""
+    content = place.content(digest)
+    if content is None:
         if listed:
             raise ManifestUnknown(
                 f"{place.where(listed.digest)}: is missing, and index.json lists it",
                 hint="`wherry copy SOURCE DESTINATION` brings it back, from where it is whole",
             )
-        raise ManifestUnknown(f"{place}: no manifest {name}")
+        raise ManifestUnknown(f"{place}: no manifest {digest}")
     if listed is None:
         return _recognised(place, digest, content)
     manifest = Manifest(content, listed.media_type, algorithm=digest.algorithm)
@@ -166,9 +173,19 @@ def check_whole(place: Listed, manifest: Manifest) -> None:
             )
 
 
-def referrers(place: Listed, subject: Digest, artifact_type: str | None) -> list[Descriptor]:
-    """Descriptors of the manifests that refer to a subject."""
-    return [as_referrer(each) for each in _reachable(place) if refers(each, subject, artifact_type)]
+def by_subject(place: Listed) -> dict[Digest, list[Manifest]]:
+    """The manifests that refer to something, by what they refer to: each that there is has been read."""
+    found: dict[Digest, list[Manifest]] = {}
+    for manifest in _reachable(place):
+        subject = manifest.view.subject
+        if subject is not None:
+            found.setdefault(subject.digest, []).append(manifest)
+    return found
+
+
+def referrers(found: Iterable[Manifest], subject: Digest, artifact_type: str | None) -> list[Descriptor]:
+    """Descriptors of those manifests that refer to a subject."""
+    return [as_referrer(each) for each in found if refers(each, subject, artifact_type)]
 
 
 def _is_referrer(place: Listed, listed: Descriptor) -> bool:
@@ -181,6 +198,7 @@ def _is_referrer(place: Listed, listed: Descriptor) -> bool:
 def _reachable(place: Listed) -> Iterator[Manifest]:
     """Every manifest that the list leads to, each once."""
     names = place.names() or Names.empty()
+    listed = {entry.descriptor.digest: entry.descriptor for entry in reversed(names.entries)}
     waiting = [entry.descriptor.digest for entry in names.entries]
     seen: set[Digest] = set()
     while waiting:
@@ -188,7 +206,7 @@ def _reachable(place: Listed) -> Iterator[Manifest]:
         if digest in seen:
             continue
         seen.add(digest)
-        manifest = find(place, digest)
+        manifest = _read(place, digest, listed.get(digest))
         if manifest.kind is Kind.INDEX:
             waiting += [child.digest for child in manifest.view.manifests if place.has(child)]
         yield manifest
