@@ -1,6 +1,7 @@
 """Each way not to be answered, provoked for real: the class that is raised, and the one line that it says."""
 
 import asyncio
+import os
 import socket
 from contextlib import ExitStack
 
@@ -9,7 +10,15 @@ import pytest
 from tests.peers import free_port
 from tests.stores.remote.conftest import Certified
 from tests.stores.remote.stub import Asked, Reply, front, json_reply, listening, refused, stub
-from wherry.oci.errors import ConnectionFailed, PlainHTTP, RegistryError, TimedOut, TLSFailed, Unreachable
+from wherry.oci.errors import (
+    ConnectionFailed,
+    PlainHTTP,
+    RegistryError,
+    RouteError,
+    TimedOut,
+    TLSFailed,
+    Unreachable,
+)
 from wherry.oci.reference import Tag
 from wherry.stores.remote import Client
 from wherry.stores.remote.retrying import Patience
@@ -152,6 +161,15 @@ async def test_authority_named_by_ssl_cert_file_is_trusted(certified: Certified,
     monkeypatch.setenv("SSL_CERT_FILE", str(certified.authority))
     async with stub(lambda _: json_reply({}), tls=certified.server) as server:
         assert await _checked(f"https://{server.address}/v2/") == 200
+
+
+async def test_machine_without_authorities_is_told_as_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    async with Client() as client:
+        with pytest.raises(RouteError, match="this machine has no certificates of authorities") as caught:
+            await client.registry("registry.invalid").ping()
+    assert "ca-certificates" in (caught.value.hint or "")
 
 
 async def test_registry_on_loopback_may_speak_tls(certified: Certified):

@@ -162,6 +162,11 @@ def self_signed(place: str, reason: str) -> TLSFailed:
 def unusable(error: BaseException, trust: Trust) -> RouteError:
     """The error to raise when certificates of files cannot be used."""
     causes = _causes(error)
+    if "No CA certificates were loaded" in causes:
+        return RouteError(
+            "this machine has no certificates of authorities that it trusts, and so cannot trust a registry's",
+            hint="install ca-certificates, or name a file of them in SSL_CERT_FILE",
+        )
     for pattern, words in _UNUSABLE:
         if pattern.search(causes):
             return RouteError(f"{', '.join(trust.sources)}: {words}", hint="mend these files, or take them away")
