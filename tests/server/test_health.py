@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +13,9 @@ import pytest
 
 from tests.powerless import powerless
 from tests.server.asking import Headers, ask, begin, digest_of, push_blob
-from wherry.server.health import Health
+from wherry.oci.errors import StoreError
+from wherry.server.health import Health, log_failure
+from wherry.server.policy import Policy
 from wherry.server.running import Running, running
 
 LARGE = bytes(100_000)
@@ -153,3 +156,25 @@ async def test_uploads_that_cannot_be_thrown_away_are_tried_again(
                     await ask(registry, "GET", "/healthz")
             while abandoned.exists():
                 await ask(registry, "GET", "/healthz")
+    assert errors(caplog)
+
+
+async def test_trouble_of_the_collection_is_a_line_and_it_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with powerless():
+        async with running(data=tmp_path, policy=Policy(collect_every=0.01)) as registry, asyncio.timeout(10):
+            left = registry.data / "aside" / "left"
+            with forbidden(left.parent, mode=0):
+                while "the collection was cut short" not in caplog.text:
+                    await ask(registry, "GET", "/healthz")
+            left.write_bytes(b"x")
+            while left.exists():
+                await ask(registry, "GET", "/healthz")
+    assert all("Permission denied" in each for each in errors(caplog))
+
+
+def test_a_bug_beside_all_requests_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    for error in (KeyError("bug"), OSError(errno.EIO, "broken"), StoreError("damaged")):
+        log_failure(logging.getLogger("wherry.server"), "it failed", error)
+    assert [each.exc_info is None for each in caplog.records] == [False, True, True]

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wherry.oci.digest import ALGORITHMS
+from wherry.oci.errors import WherryError
 
-__all__ = ["Health"]
+__all__ = ["Health", "log_failure"]
 
 _log = logging.getLogger("wherry.server")
 
@@ -89,6 +90,12 @@ class Health:
             if (self._folder / name).exists() and not _may_be_used(self._folder / name):
                 return f"{self._folder / name} may not be used by this user"
         return ""
+
+
+def log_failure(log: logging.Logger, what: str, error: Exception) -> None:
+    """Log what failed beside all requests, and is tried again: a line for the machine's trouble, with a traceback for a bug."""
+    known = isinstance(error, WherryError) or _code(error)[1]
+    log.error("%s; it is tried again: %s", what, error, exc_info=None if known else error)
 
 
 def _may_be_used(folder: Path) -> bool:

@@ -18,7 +18,7 @@ from wherry.oci.errors import WherryError
 from wherry.server.access_log import AccessLog, open_access_log
 from wherry.server.application import OPERATION, Application
 from wherry.server.folder import held_folder, thrown_away_folder
-from wherry.server.health import Health
+from wherry.server.health import Health, log_failure
 from wherry.server.inspection.fsck import is_emptied
 from wherry.server.listening import USUAL, Limits, Patience, address_of, listen, serving
 from wherry.server.metadata.database import Clock
@@ -158,8 +158,8 @@ async def _tidied(registry: Registry, traffic: Traffic) -> AsyncIterator[None]:
         while True:
             try:
                 await registry.sessions.sweep(registry.policy.upload_lifetime)
-            except (OSError, sqlite3.Error, WherryError):
-                _log.exception("abandoned uploads could not be thrown away; it will be tried again")
+            except (OSError, sqlite3.Error, WherryError) as error:
+                log_failure(_log, "abandoned uploads could not be thrown away", error)
             await asyncio.sleep(_SWEEP)
 
     works = (sweep(), registry.collector.run(registry.policy.collect_every), _counted(registry, traffic))

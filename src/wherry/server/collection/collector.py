@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from wherry.server.blobs.protocol import Blobs
 from wherry.server.collection.protocol import Going, Reviews
+from wherry.server.health import log_failure
 from wherry.server.points import Point, Reached, pass_by
 
 __all__ = ["Collected", "Collector"]
@@ -66,8 +67,8 @@ class Collector:
                         await self.reviews.ask_for_untagged()
                         asked = True
                     await self.collect()
-            except Exception:  # noqa: BLE001  # a full disk, for example; it is logged whole, and tried again
-                _log.exception("the collection was cut short")
+            except Exception as error:  # noqa: BLE001  # a full disk, for example; or a bug, which is no reason to stop for ever
+                log_failure(_log, "the collection was cut short", error)
             await asyncio.sleep(rest)
 
     async def collect(self) -> Collected:
