@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 from tests.content import an_image, an_index_of, put
+from tests.faults.proxy import FOREVER, Fault, answered, proxy
 from tests.peers import registry_of
 from wherry.stores.archive import oci_archive
 from wherry.stores.layout import Layout
@@ -41,6 +42,17 @@ async def test_bad_tag_is_refused_before_anything_is_done(registry, wherry, push
     assert done.code == 1
     assert done.err.startswith("wherry: bad ")
     assert (await wherry("ls", f"{registry.address}/team/app")).lines == ["1"]
+
+
+async def test_tags_before_one_that_fails_stand_and_are_told(registry, wherry, pushed) -> None:
+    await pushed(an_image(), "team/app:1")
+    refused = Fault(lambda asked: asked.method == "PUT" and asked.target.endswith("/b"), answered(403), FOREVER)
+    async with proxy(registry.address, refused) as between:
+        place = f"{between.address}/team/app"
+        done = await wherry("tag", f"{place}:1", "a", "b", "c")
+        assert (done.code, done.lines) == (1, [f"{place}:a"])
+        assert "-> 403" in done.err
+        assert (await wherry("ls", place)).lines == ["1", "a"]
 
 
 async def test_missing_image_is_one_line_with_a_next_step(registry, wherry, pushed) -> None:

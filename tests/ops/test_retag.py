@@ -109,3 +109,11 @@ async def test_in_a_registry_every_tag_leads_there(registry) -> None:
         await put(IMAGE, repository, "1")
         await retag(repository, ONE, [TWO, THREE])
         assert [(await repository.resolve(tag)).digest for tag in (TWO, THREE)] == [IMAGE.digest] * 2
+
+
+async def test_each_tag_is_told_when_it_is_there(tmp_path: Path) -> None:
+    for store in (MemoryStore(), oci_archive(tmp_path / "a.tar")):
+        await put(IMAGE, store, "1")
+        told: list[Tag] = []
+        await retag(store, ONE, [THREE, TWO], placed=told.append)
+        assert told == [THREE, TWO]

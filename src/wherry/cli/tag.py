@@ -1,6 +1,6 @@
 """`wherry tag`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -28,19 +28,24 @@ def tag(reference: str, tags: tuple[str, ...], *, as_json: bool, insecure: bool)
     """
     location = parse_location(reference)
     wanted = list(dict.fromkeys(_tag(text, location) for text in tags))
-    found = run(_put(location, wanted, insecure=insecure))
-    places = [str(location.at(each)) for each in wanted]
+    places: list[str] = []
+
+    try:
+        found = run(_put(location, wanted, lambda tag: places.append(str(location.at(tag))), insecure=insecure))
+    finally:
+        if not as_json:
+            click.echo(
+                "".join(f"{place}\n" for place in places), nl=False
+            )  # also those that stand before one that failed
     if as_json:
         document = {"digest": str(found.digest), "references": places}
         print_json(document)
-    else:
-        click.echo("\n".join(places))
 
 
-async def _put(location: Location, tags: Sequence[Tag], *, insecure: bool) -> Descriptor:
+async def _put(location: Location, tags: Sequence[Tag], placed: Callable[[Tag], None], *, insecure: bool) -> Descriptor:
     async with open_client(insecure=insecure) as client:
         store = location.open(client)
-        return await retag(store, await location.name(store), tags)
+        return await retag(store, await location.name(store), tags, placed=placed)
 
 
 def _tag(text: str, location: Location) -> Tag:
