@@ -69,8 +69,9 @@ def test_troubles_of_the_machine_are_no_bugs(capsys) -> None:
     assert guarded(failing(PermissionError(13, "Permission denied", "/some/file")), PLAIN) == 1
     assert guarded(failing(OSError(28, "No space left on device")), PLAIN) == 1
     assert capsys.readouterr().err == (
-        "wherry: /some/file: Permission denied\nwherry: No space left on device\n"
-    )  # fmt: skip
+        "wherry: /some/file: Permission denied\n"
+        "wherry: No space left on device\ntry: make room, and run the same command again\n"
+    )
 
 
 def test_several_failures_are_all_told(capsys) -> None:

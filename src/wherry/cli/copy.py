@@ -13,11 +13,10 @@ from wherry.cli.copy_result import (
     what_was_copied,
 )
 from wherry.cli.copy_running import Done, Told, next_time, run_many, run_one
-from wherry.cli.failures import ExitCode, Manner, say, stopped_by
+from wherry.cli.failures import ExitCode, Manner, hint_of, say, stopped_by, words_of
 from wherry.cli.options import insecure_option, limit_rate_option, timeout_option
 from wherry.cli.platforms import read_platforms
 from wherry.cli.transfer import print_event
-from wherry.oci.errors import WherryError
 from wherry.oci.platform import Platform
 from wherry.ops.copy import JOBS
 from wherry.ops.errand import Options
@@ -195,9 +194,11 @@ def _tell_many(all_done: list[Done], told: Told, context: click.Context) -> int:
     if not told.quiet and not told.as_json:
         say(totals_summary(copied, len(failed), dry_run=dry_run))
     for done in failed:
-        say(f"wherry: {done.origin} to {done.place}: {done.error}")
-        if isinstance(done.error, WherryError) and done.error.hint:
-            say(f"try: {done.error.hint}")
+        assert done.error is not None  # noqa: S101  # it has failed
+        say(f"wherry: {done.origin} to {done.place}: {words_of(done.error)}")
+        hint = hint_of(done.error)
+        if hint:
+            say(f"try: {hint}")
     if told.as_json:
         print_event("result", totals_document(copied, len(failed)) | ({"dryRun": True} if dry_run else {}))
     manner = context.find_object(Manner) or Manner()

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from wherry.cli.failures import hint_of, words_of
 from wherry.cli.sizes import size
-from wherry.oci.errors import WherryError
 from wherry.ops.errand import Copied, Tally
 
 __all__ = [
@@ -84,8 +84,8 @@ def failure_document(origin: str, place: str, error: Exception) -> dict[str, Any
 
 def error_document(error: Exception) -> dict[str, Any]:
     """The JSON form of what went wrong."""
-    hint = error.hint if isinstance(error, WherryError) else None
-    return {"error": str(error)} | ({"hint": hint} if hint else {})
+    hint = hint_of(error)
+    return {"error": words_of(error)} | ({"hint": hint} if hint else {})
 
 
 def plan_line(origin: str, place: str, copied: Copied) -> str:

@@ -4,6 +4,7 @@ Two lines for people, `wherry: what happened` and `try: what to do now`, and a c
 in docs/exit-codes.md. A traceback is for bugs alone, and then only with `WHERRY_DEBUG=1`.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -30,7 +31,19 @@ from wherry.oci.errors import (
     WherryError,
 )
 
-__all__ = ["ExitCode", "Manner", "Stopped", "exit_code_of", "guarded", "report", "say", "say_lines", "stopped_by"]
+__all__ = [
+    "ExitCode",
+    "Manner",
+    "Stopped",
+    "exit_code_of",
+    "guarded",
+    "hint_of",
+    "report",
+    "say",
+    "say_lines",
+    "stopped_by",
+    "words_of",
+]
 
 
 class ExitCode(IntEnum):
@@ -134,13 +147,24 @@ def stopped_by(stop: BaseException) -> tuple[str, ExitCode]:
 
 def report(error: WherryError | OSError) -> None:
     """Say on stderr what happened and, where it is known, what to do now."""
-    if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        say(f"wherry: {place}{error.strerror or error}")
-        return
-    say(f"wherry: {error}")
-    if error.hint:
-        say(f"try: {error.hint}")
+    say(f"wherry: {words_of(error)}")
+    hint = hint_of(error)
+    if hint:
+        say(f"try: {hint}")
+
+
+def words_of(error: BaseException) -> str:
+    """What happened; the system's own words with the place in front, and without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+def hint_of(error: BaseException) -> str | None:
+    """What to do now, where it is known."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "make room, and run the same command again"
+    return error.hint if isinstance(error, WherryError) else None
 
 
 def say(line: str) -> None:

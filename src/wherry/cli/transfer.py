@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from wherry.cli.failures import say
+from wherry.cli.failures import say, words_of
 from wherry.cli.json_output import encoded
 from wherry.cli.sizes import size
 from wherry.cli.tables import one_line
@@ -51,7 +51,7 @@ def _line(event: Event) -> None:
         case Ended():
             say(f"{'mounted' if event.mounted else 'moved'} {event.blob.digest} ({size(event.blob.size)})")
         case Failed():
-            say(f"failed {_place(event)}: {event.error}")
+            say(f"failed {_place(event)}: {words_of(event.error)}")
         case _:
             pass
 
@@ -182,7 +182,7 @@ class _Drawing:
 
     def _failed(self, event: Failed) -> None:
         self._copies_done += 1
-        told = one_line(f"failed {_place(event)}: {event.error}")
+        told = one_line(f"failed {_place(event)}: {words_of(event.error)}")
         self._bars.console.print(told, markup=False, highlight=False)
 
     def _flush(self) -> None:
