@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from wherry.cli.surroundings import certificate_folders, credential_files, notes_folder
+from tests.powerless import powerless
+from wherry.cli.surroundings import certificate_folders, credential_files, docker_config, notes_folder, registries_files
+from wherry.oci.errors import CredentialsError
 
 USUAL = Path("/somebody/.cache/wherry")
 
@@ -51,3 +53,15 @@ def test_certificates_are_where_podman_and_docker_have_them_with_and_without_roo
         "/etc/docker/certs.d",
         "/etc/containerd/certs.d",
     ]
+
+
+def test_places_of_another_user_are_none(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    theirs = str(tmp_path / "closed")
+    with powerless():
+        for environment in ({"HOME": theirs}, {"HOME": "/s", "XDG_CONFIG_HOME": theirs, "XDG_RUNTIME_DIR": theirs}):
+            places = [file.path for file in credential_files(environment)]
+            places += [*certificate_folders(environment), *registries_files(environment)]
+            assert not [each for each in places if each.is_relative_to(theirs)]
+        with pytest.raises(CredentialsError, match="there is no home folder"):
+            docker_config({"HOME": theirs})

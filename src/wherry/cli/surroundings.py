@@ -59,7 +59,8 @@ def credential_files(environment: Mapping[str, str] = os.environ) -> list[Docker
     # Without a session of the user's (root, cron, su) podman has a folder of its own.
     runtime = environment.get("XDG_RUNTIME_DIR")
     folder = Path(runtime) / "containers" if runtime else _RUNTIME / str(os.getuid())
-    files.append(DockerConfig(folder / "auth.json", podman=True))
+    if not _is_closed(folder.parent):
+        files.append(DockerConfig(folder / "auth.json", podman=True))
     settings = _settings(environment)
     if settings is not None:
         files.append(DockerConfig(settings / "auth.json", podman=True))
@@ -125,16 +126,25 @@ def notes_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
 def _settings(environment: Mapping[str, str]) -> Path | None:
     """Where podman and skopeo have a user's own files."""
     if told := environment.get("XDG_CONFIG_HOME"):
-        return Path(told) / "containers"
+        return None if _is_closed(Path(told)) else Path(told) / "containers"
     home = _home(environment)
     return None if home is None else home / ".config" / "containers"
 
 
 def _home(environment: Mapping[str, str]) -> Path | None:
-    """The user's home folder; None where nobody is at home, as in many containers."""
-    if told := environment.get("HOME"):
-        return Path(told)
+    """The user's home folder; None where nobody is at home, or at somebody else's, as in many containers."""
+    told = environment.get("HOME")
     try:
-        return Path.home()
+        home = Path(told) if told else Path.home()
     except RuntimeError:
         return None
+    return None if _is_closed(home) else home
+
+
+def _is_closed(folder: Path) -> bool:
+    """Whether a folder is another user's, who does not let us in: `sudo -u` and `docker run --user` leave variables that name such."""
+    try:
+        (folder / "..").stat()  # which has to go into it
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return False
