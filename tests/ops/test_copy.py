@@ -306,8 +306,10 @@ async def test_data_of_a_descriptor_is_used_instead_of_a_request() -> None:
     source = await holding(artifact, "1")
     del source._blobs[artifact.blobs[0].descriptor.digest]
     destination = RecordingStore()
-    await copy(source, ONE, destination, tags=[ONE])
+    events: list[Event] = []
+    copied = await copy(source, ONE, destination, tags=[ONE], progress=events.append)
     await everything_is_in(destination, artifact)
+    assert sum(event.bytes for event in events if isinstance(event, Passed)) == copied.moved.bytes
 
 
 async def test_data_of_a_child_is_used_instead_of_a_request() -> None:

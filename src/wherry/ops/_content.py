@@ -51,6 +51,7 @@ class Content:
     async def _from(self, offset: int) -> AsyncGenerator[bytes, None]:
         data = embedded(self._blob)
         if data is not None:
+            self.passed(len(data))
             yield data[offset:]
             return
         content = self._source.fetch(self._blob, offset=offset)
