@@ -128,6 +128,19 @@ async def test_a_whole_post_with_a_wrong_digest_leaves_nothing(registry, size):
     assert (await ask(registry, "GET", "/v2/a/tags/list")).codes == ["NAME_UNKNOWN"]
 
 
+@pytest.mark.parametrize(
+    ("size", "said"), [(10, "curl -T"), (3_000_000, "curl -T"), (0, "no byte came")], ids=["small", "large", "none"]
+)
+async def test_bytes_of_another_digest_are_told_with_what_probably_changed_them(registry, size, said):
+    location, content = await begin(registry, "a"), CONTENT[:size]
+    asked = [("PUT", f"{location}?digest={digest_of(b'other')}")]
+    if content:
+        asked.append(("POST", f"/v2/a/blobs/uploads/?digest={digest_of(b'other')}"))
+    for method, path in asked:
+        answer = await ask(registry, method, path, content)
+        assert said in answer.json["errors"][0]["detail"]["hint"]
+
+
 async def test_the_last_request_may_be_asked_again(registry):
     location = await begin(registry, "a")
     for _ in range(2):

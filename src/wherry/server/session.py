@@ -14,7 +14,7 @@ from wherry.server.blobs.protocol import Incoming
 from wherry.server.metadata.protocol import UploadRecord
 from wherry.server.request import Request
 
-__all__ = ["LARGEST_END", "Session"]
+__all__ = ["LARGEST_END", "Session", "other_digest"]
 
 LARGEST_END = 1024 * 1024
 """Bytes of a body that are held in memory, and not yet written, when the upload ends with it."""
@@ -106,7 +106,7 @@ class Session:
         if digest.algorithm == self.record.algorithm and not self._shared:
             found = await self.incoming.complete(tail, self.hasher, digest)
             if found != digest:
-                raise self._other_digest(found, digest)
+                raise other_digest(found, digest, self.offset)
             return
         if tail:
             await self.incoming.append(tail, self.hasher)
@@ -169,11 +169,15 @@ class Session:
             if digest.algorithm == self.record.algorithm:
                 found = Digest.taken_from(hasher, digest.algorithm)
         if found != digest:
-            raise self._other_digest(found, digest)
+            raise other_digest(found, digest, self.offset)
 
-    def _other_digest(self, found: Digest, digest: Digest) -> DigestInvalid:
-        return DigestInvalid(
-            f"the {self.offset} bytes that came have digest {found}, not {digest}",
-            detail={"expected": str(digest), "actual": str(found), "size": self.offset},
-            hint="start the upload again",
-        )
+
+def other_digest(found: Digest, digest: Digest, size: int) -> DigestInvalid:
+    """The error for the `size` bytes of an upload that are not what their digest says."""
+    again = "start the upload again, and send exactly the bytes that the digest was made of"
+    how = "no byte came at all" if size == 0 else "curl -T FILE does; -d and -F change them"
+    return DigestInvalid(
+        f"the {size} bytes that came have digest {found}, not {digest}",
+        detail={"expected": str(digest), "actual": str(found), "size": size},
+        hint=f"{again} ({how})",
+    )

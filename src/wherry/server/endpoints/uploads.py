@@ -21,7 +21,7 @@ from wherry.oci.wire.ranges import Span, read_chunk_range, write_upload_range
 from wherry.server.answers import Answer, Headers, refusal
 from wherry.server.registry import Registry
 from wherry.server.request import Request
-from wherry.server.session import LARGEST_END, Session
+from wherry.server.session import LARGEST_END, Session, other_digest
 
 __all__ = ["begin_upload", "cancel_upload", "continue_upload", "finish_upload", "show_upload"]
 
@@ -123,10 +123,7 @@ async def _take_whole(registry: Registry, request: Request, digest: Digest) -> A
         content = await request.body(min(_SMALL, registry.policy.largest_blob or _SMALL))
         found = Digest.of(content, digest.algorithm)
         if found != digest:
-            raise DigestInvalid(
-                f"the {length} bytes that came have digest {found}, not {digest}",
-                detail={"expected": str(digest), "actual": str(found), "size": length},
-            )
+            raise other_digest(found, digest, length)
         await _keep(registry, name, digest, content)
         return _created(name, digest)
     session = await registry.sessions.begin_alone(name, digest.algorithm)

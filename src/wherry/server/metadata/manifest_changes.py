@@ -234,6 +234,7 @@ def _other_size(content: Descriptor, size: int) -> SizeInvalid:
     return SizeInvalid(
         f"the manifest says that {content.digest} has {content.size} bytes, and it has {size}",
         detail={"digest": str(content.digest), "described": content.size, "stored": size},
+        hint="write the size of the content into its descriptor; or, if that is right, push the content that was meant",
     )
 
 
