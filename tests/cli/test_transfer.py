@@ -16,13 +16,13 @@ from wherry.ops.errand import Tally
 from wherry.ops.progress import Ended, Passed, Planned
 
 
-async def on_a_terminal(*arguments: str, home: str, term: str = "xterm") -> tuple[int, bytes, str]:
+async def on_a_terminal(*arguments: str, home: str, term: str = "xterm", columns: int = 100) -> tuple[int, bytes, str]:
     """Run the command with standard error on a pseudo-terminal; its exit code, its output, and what was drawn."""
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", "import sys; from wherry.cli import main; sys.exit(main(sys.argv[1:]))", *arguments,
         stdout=asyncio.subprocess.PIPE, stderr=theirs,
-        env={**os.environ, "DOCKER_CONFIG": home, "TERM": term, "COLUMNS": "100"},
+        env={**os.environ, "DOCKER_CONFIG": home, "TERM": term, "COLUMNS": str(columns)},
     )  # fmt: skip
     os.close(theirs)
     drawn = await asyncio.to_thread(_read, ours)
@@ -50,6 +50,14 @@ async def test_bars_are_drawn_and_gone_at_the_end_and_the_summary_stays(registry
     assert out.decode().strip() == f"oci:{tmp_path / 'layout'}:1@{image.digest}"
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn)
     assert plain.rstrip().endswith(f"{image.digest}: moved 3 blobs (3.0 MB), pushed 1 manifest")
+
+
+async def test_narrow_terminal_has_a_line_for_each_blob_too(registry, pushed, tmp_path) -> None:
+    source = await pushed(an_image(layers=(a_layer({"big": b"x" * 3_000_000}),)), "team/app:1")
+    _, _, drawn = await on_a_terminal("copy", source, f"oci:{tmp_path / 'a'}", home=str(tmp_path), columns=24)
+    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", drawn))
+    assert any(re.match(r"\d/2 blobs +\d+%", line) for line in lines)
+    assert max(len(line) for line in lines if "sha256:" not in line) <= 24
 
 
 async def test_terminal_that_cannot_move_back_gets_a_line_for_each_blob(registry, pushed, tmp_path) -> None:

@@ -22,6 +22,8 @@ _SMALL = 256 * 1024
 """Bytes up to which a blob is gone before a bar for it could be seen."""
 _DRAWN_EVERY = 0.1  # seconds
 _TOLD_EVERY = 0.5  # seconds
+_NARROW = 60
+"""Columns that it takes to draw all there is to be seen of a blob in one line."""
 _DUMB = frozenset(("dumb", "unknown"))
 """Terminals on which nothing can be drawn over: Emacs has one."""
 
@@ -108,15 +110,14 @@ def _bars() -> Iterator[Progress]:
     from rich import progress  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
 
-    bars = progress.Progress(
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.DownloadColumn(),
-        progress.TransferSpeedColumn(),
-        progress.TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
+    console = Console(stderr=True)
+    columns: list[progress.ProgressColumn] = [progress.TextColumn("{task.description}")]
+    if console.width < _NARROW:
+        columns += [progress.TaskProgressColumn()]
+    else:
+        columns += [progress.BarColumn(), progress.DownloadColumn()]
+        columns += [progress.TransferSpeedColumn(), progress.TimeRemainingColumn()]
+    bars = progress.Progress(*columns, console=console, transient=True)
     with bars:
         yield _Drawing(bars).draw
 
