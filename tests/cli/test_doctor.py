@@ -228,6 +228,42 @@ async def test_web_page_and_other_servers_are_no_registries(findings) -> None:
         assert problem in found["answer"]["text"]
 
 
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [
+        (403, "lets nobody in from here"),
+        (429, "try again later"),
+        (503, "try again later"),
+        (404, "check the host name"),
+    ],
+)
+async def test_greeting_that_is_a_refusal_comes_with_what_helps(findings, status, hint) -> None:
+    async with stub(lambda _: Reply(status)) as server:
+        code, found = await findings(server.address)
+    assert code == 1
+    assert found["answer"]["facts"]["status"] == status
+    assert hint in found["answer"]["hint"]
+
+
+async def test_challenge_that_nobody_can_meet_is_broken(findings) -> None:
+    async with stub(lambda _: Reply(401, {"WWW-Authenticate": "NTLM"})) as server:
+        code, found = await findings(server.address)
+    assert code == 1
+    assert found["authorisation"]["state"] == "broken"
+    assert "wherry cannot do what it wants: 'NTLM'" in found["authorisation"]["text"]
+
+
+async def test_token_server_that_is_not_there_is_told_from_the_registry(findings) -> None:
+    async with stub(lambda _: None) as gone:
+        pass
+    challenge = f'Bearer realm="http://{gone.address}/token"'
+    async with stub(lambda _: Reply(401, {"WWW-Authenticate": challenge})) as server:
+        code, found = await findings(server.address)
+    assert code == 1
+    problem = f"{server.address}: its token server: {gone.address}: connection refused"
+    assert found["authorisation"]["text"].startswith(problem)
+
+
 async def test_what_a_registry_cannot_do_is_told_and_is_no_fault(registry, findings, pushed) -> None:
     await pushed(an_image(), "team/app:1")
 

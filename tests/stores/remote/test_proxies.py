@@ -130,12 +130,15 @@ async def test_proxy_that_refuses_is_an_error_without_its_password(status: int, 
     assert "secret" not in f"{caught.value}{caught.value.hint}"
 
 
-async def test_proxy_that_is_not_there_is_named():
+@pytest.mark.parametrize(
+    ("scheme", "words"), [("http", "connection refused"), ("socks5", "the proxy cannot be reached")]
+)
+async def test_proxy_that_is_not_there_is_named(scheme, words):
     async with stub(lambda _: None) as gone:
         pass
-    proxies = Proxies.of({"HTTPS_PROXY": f"http://me:secret@{gone.address}"})
+    proxies = Proxies.of({"HTTPS_PROXY": f"{scheme}://me:secret@{gone.address}"})
     async with Client(proxies=proxies) as client:
-        with pytest.raises(Unreachable, match=rf"the proxy {gone.address}: connection refused") as caught:
+        with pytest.raises(Unreachable, match=rf"the proxy {gone.address}: {words}") as caught:
             await client.registry("registry.invalid").ping()
     assert "secret" not in f"{caught.value}{caught.value.hint}"
 

@@ -29,7 +29,12 @@ __all__ = ["examine"]
 
 _PATIENCE = 10.0  # seconds
 _SOON = 14  # days
-_OK, _UNAUTHORIZED = 200, 401
+_OK, _UNAUTHORIZED, _SERVER_ERROR = 200, 401, 500
+_LATER = "try again later; who runs the registry sees more in its log"
+_HINTS = {
+    403: "the registry, or something before it, lets nobody in from here: ask who runs it",
+    429: "too many requests have come from here: try again later",
+}
 
 
 async def examine(
@@ -220,7 +225,9 @@ def _chain(shown: Shown | None) -> Iterator[Finding]:
 def _answer(session: Direct, greeting: Greeting) -> Finding:
     facts = {"url": f"{greeting.way.origin}{session.host.api}/", "status": greeting.status, "version": greeting.version}
     text = f"GET {facts['url']} -> {greeting.status}"
-    hint = "check the host name and the port"
+    hint = _HINTS.get(
+        greeting.status, _LATER if greeting.status >= _SERVER_ERROR else "check the host name and the port"
+    )
     if greeting.is_page and greeting.status != _UNAUTHORIZED:
         return Finding("answer", "broken", f"{text}: no registry: a web page (HTML)", hint, facts)
     if greeting.status not in {_OK, _UNAUTHORIZED}:
@@ -244,7 +251,7 @@ async def _authorised(session: Direct, scopes: Scopes) -> AsyncIterator[Finding]
         yield Finding("credential", "ok", f"{credential.who}, from {credential.source or 'the program'}", facts=told)
     challenge = greeting.challenge
     if challenge is None:
-        yield Finding("authorisation", "ok", "not asked for", facts={"scheme": None})
+        yield await _unasked(session, greeting)
         return
     facts: dict[str, Any] = {"scheme": challenge.scheme, **challenge.parameters, "scopes": list(scopes.texts())}
     is_bearer = challenge.scheme == "bearer"
@@ -265,3 +272,14 @@ async def _authorised(session: Direct, scopes: Scopes) -> AsyncIterator[Finding]
         return
     needs = f", for {' '.join(scopes.texts())}" if scopes.grants and is_bearer else ""
     yield Finding("authorisation", "ok", f"{wants}{needs}: accepted", facts=facts)
+
+
+async def _unasked(session: Direct, greeting: Greeting) -> Finding:
+    """What it means that there is no challenge that we could meet."""
+    facts = {"scheme": None}
+    if greeting.status == _UNAUTHORIZED:
+        try:
+            await session.ask(Request("GET", f"{session.host.api}/", session.registry, patient=False))
+        except WherryError as error:
+            return Finding.failure("authorisation", error, **facts)
+    return Finding("authorisation", "ok", "not asked for", facts=facts)

@@ -111,6 +111,8 @@ def unreachable(error: BaseException, place: str, *, connecting: float, silence:
         return failure
     if "proxy authorization required" in causes:
         return unknown_to_proxy(place)
+    if "SOCKS error: failed to create underlying connection" in causes:
+        return Refused(f"{place}: the proxy cannot be reached", registry=place, hint="check the proxy's URL")
     if "tunnel error: unsuccessful" in causes:  # of whatever status
         return ProxyRefused(
             f"{place}: the proxy refuses, or cannot reach the registry",

@@ -45,6 +45,8 @@ class TokenServer:
             try:
                 return await self._told(method, url, headers, body)
             except (RegistryError, Unreachable) as error:
+                if isinstance(error, Unreachable):
+                    error.message = f"{self._registry}: its token server: {error.message}"
                 if not is_worth_another_try(error, known=True):
                     raise
                 trying = trying or self._trying()
