@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from enum import Enum
 
 from wherry.oci.descriptor import Descriptor
@@ -274,7 +274,7 @@ class Carrier:
         return self._run.neighbour(self._destination, blob, self._source) is not None
 
     async def _transfer(self, blob: Descriptor) -> None:
-        async with self._run.sending(self._destination, blob):
+        async with self._run.sending(self._destination, blob) if blob.size > CHEAP else nullcontext():
             if blob.is_foreign and not await self._source.exists(blob):
                 await push_foreign(self._source, self._destination, blob, lambda n: self._progress(Passed(blob, n)))
             else:
