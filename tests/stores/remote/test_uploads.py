@@ -96,6 +96,22 @@ async def test_chunks_follow_each_other_to_wherever_each_answer_leads(address, o
     assert _shape(server)[:6] == ["POST", *["PATCH"] * 4, "PUT"]
 
 
+async def test_upload_stays_where_it_is_if_a_chunk_is_answered_without_a_location(registry, opened, monkeypatch):
+    monkeypatch.setattr("wherry.stores.remote.streamed.CHUNK", 300_000)
+
+    async def without(asked: Asked) -> Reply | None:
+        reply = await handed_on(asked)
+        if asked.method == "PATCH":
+            headers = {name: value for name, value in reply.headers.items() if name.lower() != "location"}
+            return Reply(reply.status, headers, reply.body)
+        return reply
+
+    async with front(registry.address) as server:
+        handed_on, server.answer = server.answer, without
+        await opened(server.address, chunked=True).push(BLOB.descriptor, pieces(CONTENT, 70_000))
+    assert await opened(registry.address).exists(BLOB.descriptor)
+
+
 async def test_chunk_is_as_long_as_the_registry_wants_at_least(registry, opened, monkeypatch):
     monkeypatch.setattr("wherry.stores.remote.streamed.CHUNK", 1000)
 

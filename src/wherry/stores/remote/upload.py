@@ -90,7 +90,8 @@ class UploadRequests:
         answer, _ = await self._session.ask(
             self._request("PATCH", upload.location, upload.place, expected=expected, body=part, headers=headers)
         )
-        upload.location = _location(answer, upload.place)
+        if answer.header("Location"):  # without one it stays where it is, as docker and regctl see it
+            upload.location = _location(answer, upload.place)
 
     async def close(self, upload: Upload, blob: Descriptor, body: bytes | Body) -> None:
         """PUT: send the last bytes, or all, and have the registry compare the digest.
