@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,9 +22,11 @@ from wherry.oci.errors import DigestMismatch, ManifestUnknown, NameUnknown, Stor
 from wherry.oci.reference import Reference, Tag
 from wherry.ops.copy import copy
 from wherry.ops.copy_many import Errand, copy_many
+from wherry.stores._archive import ArchiveFile
 from wherry.stores._archive_form import Held
 from wherry.stores._docker_form import DockerForm
 from wherry.stores._names import Names
+from wherry.stores._staged import Staged
 from wherry.stores.archive import Archive, docker_archive, oci_archive
 from wherry.stores.layout import Layout
 from wherry.stores.memory import MemoryStore
@@ -180,6 +183,38 @@ async def test_copy_that_fails_leaves_the_archive_as_it_was(path: Path) -> None:
     await put(an_image("good"), archive, "3")
     assert await tags_of(archive) == ["1", "3"]
     assert await beside(path) == [path.name]
+
+
+async def test_copy_that_is_cancelled_in_its_last_moment_leaves_the_archive_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = oci_archive(path)
+    await put(an_image(), archive, "1")
+    before, begun, go_on = content_of(path), threading.Event(), threading.Event()
+    complete = ArchiveFile._complete
+
+    def held(file: ArchiveFile, out: Staged, names: Names) -> None:
+        begun.set()
+        go_on.wait()
+        complete(file, out, names)
+
+    async def change() -> None:
+        async with archive.together():
+            await put(an_image("other"), archive, "2")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ArchiveFile, "_complete", held)
+        task = asyncio.create_task(change())
+        await asyncio.to_thread(begun.wait)
+        task.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert content_of(path) == before
+    await put(an_image("third"), archive, "3")
+    assert names_beside(path) == [path.name]
+    assert await tags_of(oci_archive(path)) == ["1", "3"]
 
 
 async def test_blob_that_was_cut_short_is_not_in_the_archive(path: Path) -> None:

@@ -67,6 +67,7 @@ class ArchiveFile:
         self._tar: Tar | None = None
         self._contents = Contents(Names.empty(), {}, {})
         self._staged: Staged | None = None
+        self._out: Staged | None = None  # what is about to take the file's place
         self._edits: list[Edit] = []
         self._view = Names.empty()  # what they make of the list
         self._pushed: list[Manifest] = []
@@ -266,6 +267,12 @@ class ArchiveFile:
             else:
                 self.discard()
 
+    def give_up(self) -> None:
+        """End what is being put together, as soon as that can be: nobody waits for it any more. Never waits itself."""
+        for staged in (self._staged, self._out):
+            if staged:
+                staged.file.abandon()
+
     def discard(self) -> None:
         """Forget what was not shown yet."""
         with self._lock:
@@ -392,12 +399,14 @@ class ArchiveFile:
         gone = staged.blobs.keys() & self._removed
         out = staged if staged.is_whole and not gone else self._without_gaps(staged)
         end = out.end
+        self._out = out
         try:
             self._check_needs(out)
             self._complete(out, names)
             mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
             done = out.file.commit(target, still=lambda: self._identity() == identity, mode=mode)
         finally:
+            self._out = None
             if out is not staged:
                 out.file.abandon()
         if not done:

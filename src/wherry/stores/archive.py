@@ -7,12 +7,13 @@ one. What is done `together` is written once.
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
+from wherry.oci.errors import StoreError
 from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Reference, Tag
 from wherry.stores._archive import ArchiveFile
@@ -119,7 +120,14 @@ class Archive:
             yield
             failed = False
         finally:
-            await asyncio.to_thread(self._file.close_batch, failed=failed)
+            closing = asyncio.ensure_future(asyncio.to_thread(self._file.close_batch, failed=failed))
+            try:
+                await asyncio.shield(closing)
+            except asyncio.CancelledError:
+                self._file.give_up()
+                with suppress(StoreError):
+                    await closing
+                raise
 
 
 def oci_archive(path: Path) -> Archive:
