@@ -12,6 +12,8 @@ from wherry.oci.reference import Tag
 from wherry.stores.remote import Client
 from wherry.stores.remote.credential_files import DockerConfig
 from wherry.stores.remote.credentials import Credential, Fixed
+from wherry.stores.remote.hosts_files import HostFiles
+from wherry.stores.remote.proxies import Proxies
 
 ME = Credential("me", "secret")
 
@@ -462,3 +464,25 @@ async def test_token_that_is_refused_without_a_challenge_is_fetched_anew(registr
         server.registry.early = mute
         assert not await repository.exists(a_blob(b"x").descriptor)
     assert len(server.queries) == 2
+
+
+async def test_token_server_of_a_registry_that_a_file_calls_insecure_may_speak_plain_http_too(tmp_path):
+    """All goes by way of one proxy: names that are not of this machine have to be reached somehow."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "CONNECT":
+            return Reply(403)
+        if asked.path == "http://r.invalid:5001/token":
+            return json_reply({"token": "t"})
+        if asked.headers.get("authorization") == "Bearer t":
+            return json_reply({})
+        return Reply(401, {"WWW-Authenticate": 'Bearer realm="http://r.invalid:5001/token"'})
+
+    file = tmp_path / "registries.conf"
+    file.write_text('[[registry]]\nlocation = "r.invalid:5000"\ninsecure = true\n')
+    async with stub(answer) as proxy:
+        proxies, hosts = Proxies(rest=f"http://{proxy.address}"), HostFiles(registries=[file])
+        async with Client(credentials=Fixed({"r.invalid:5000": ME}), proxies=proxies, hosts=hosts) as client:
+            await client.registry("r.invalid:5000").ping()
+    tokens = [asked for asked in proxy.asked if asked.path == "http://r.invalid:5001/token"]
+    assert [asked.headers["authorization"] for asked in tokens] == [basic_header("me", "secret")]

@@ -67,6 +67,8 @@ class Authoriser:
         self.challenge: Challenge | None = None
         self.wants_identity = False
         """Whether to ask for an identity token, which can be kept in the password's place: at a login."""
+        self.is_exposed = False
+        """Whether others can read and change what the registry says, and its word for who gives tokens: then these are no safer."""
         self._tokens: list[_Token] = []
         self._ready: dict[Scopes, _Token] = {}  # which of them serves for what: most requests are like others before
         self._locks: dict[Scopes, asyncio.Lock] = {}
@@ -208,7 +210,8 @@ class Authoriser:
             url = None
         if url is None or url.scheme not in {"http", "https"}:
             raise UnexpectedResponse(f"{self._registry}: its challenge names no token server: realm {realm!r}")
-        if url.scheme == "http" and has_secret and not self._policy.allows_plain(url):
+        is_allowed = self.is_exposed or self._policy.allows_plain(url)
+        if url.scheme == "http" and has_secret and not is_allowed:
             raise Unauthorized(
                 f"{self._registry}: its token server, {realm}, speaks plain HTTP: no password is sent there",
                 hint="if you trust the network in between, use --insecure",

@@ -36,7 +36,7 @@ from wherry.stores.remote.hosts import Host, Hosts, NoHosts
 from wherry.stores.remote.learnt import Learnt
 from wherry.stores.remote.outgoing import Outgoing
 from wherry.stores.remote.pace import Pace
-from wherry.stores.remote.reach import Policy, Way
+from wherry.stores.remote.reach import Policy, Way, is_loopback
 from wherry.stores.remote.redirects import MOST_REDIRECTS, REDIRECTS, redirected
 from wherry.stores.remote.refusals import LARGEST_ERROR, is_page, page
 from wherry.stores.remote.retrying import WALL_CLOCK, Clock, Patience, Trying, is_worth_another_try
@@ -279,6 +279,8 @@ class Direct:
                 way, challenges = await arrive(self.registry, self._transport, self._policy, self.host)
                 self.outgoing.arrived(way)
                 self._authoriser.learn(challenges)
+                is_open = way.is_plain or not way.verify
+                self._authoriser.is_exposed = is_open and not is_loopback(self.host.name)
             assert self.outgoing.way is not None  # noqa: S101  # it has just been said
             return self.outgoing.way
 
