@@ -105,6 +105,11 @@ async def test_corrupt_file_is_an_error_that_names_it(tmp_path: Path, text: str,
     assert caught.value.hint
 
 
+async def test_byte_order_mark_of_an_editor_is_passed_over(tmp_path: Path):
+    config = _config(tmp_path, "\ufeff" + json.dumps({"auths": {"r.example": {"auth": _auth("me:secret")}}}))
+    assert await config.find("r.example") == Credential("me", "secret")
+
+
 async def test_empty_file_has_nothing(tmp_path: Path):
     assert await _config(tmp_path, "\n").find("r.example") is None
 

@@ -159,8 +159,9 @@ class DockerConfig:
         if self._document is None:
             try:
                 text = self.path.read_bytes() if self._told is None else self._told
+                text = text.removeprefix(b"\xef\xbb\xbf").strip()  # editors on Windows put that mark there
                 # an empty file is what `touch` and mounts of /dev/null leave, and docker takes it
-                document = decode(text) if text.strip() else {}
+                document = decode(text) if text else {}
             except (FileNotFoundError, NotADirectoryError):
                 document = {}
             except OSError as error:
