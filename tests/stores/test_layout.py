@@ -333,6 +333,20 @@ async def test_what_refers_to_the_only_image_is_not_meant(layout: Layout) -> Non
     assert await layout.only() == an_image().digest
 
 
+async def test_what_is_listed_and_is_no_manifest_is_passed_by(layout: Layout) -> None:
+    await put(an_image(), layout, "1")
+    await put(an_artifact(b"signed", subject=an_image().manifest.descriptor), layout)
+    await put(an_image("gone"), layout, "gone")
+    document = json.loads((layout.path / "index.json").read_bytes())
+    blob = an_image().blobs[1].descriptor
+    document["manifests"].append({"mediaType": "application/xml", "digest": str(blob.digest), "size": blob.size})
+    (layout.path / "index.json").write_text(json.dumps(document))
+    path_of(layout, an_image("gone").digest).unlink()
+    assert len([each async for each in layout.referrers(an_image().digest)]) == 1
+    await layout.delete(Tag("gone"))
+    assert await layout.only() == Tag("1")
+
+
 async def test_image_without_a_tag_is_not_passed_over(layout: Layout) -> None:
     await put(an_image(), layout, "1")
     await put(an_image("other"), layout)

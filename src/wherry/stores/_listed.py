@@ -128,7 +128,7 @@ def only(place: Listed, concerned: Names | None = None) -> Tag | Digest:
     found = tags(place, names)
     if Tag(LATEST) in found:
         return Tag(LATEST)
-    meant = names.entries
+    meant = tuple(entry for entry in names.entries if entry.descriptor.is_manifest)
     if len(meant) > 1:
         meant = tuple(entry for entry in meant if entry.name is not None or not _is_referrer(place, entry.descriptor))
     if len(meant) == 1:
@@ -199,14 +199,18 @@ def _reachable(place: Listed) -> Iterator[Manifest]:
     """Every manifest that the list leads to, each once."""
     names = place.names() or Names.empty()
     listed = {entry.descriptor.digest: entry.descriptor for entry in reversed(names.entries)}
-    waiting = [entry.descriptor.digest for entry in names.entries]
+    # A list may have other things than manifests: the specification's example does.
+    waiting = [found.digest for found in listed.values() if found.is_manifest]
     seen: set[Digest] = set()
     while waiting:
         digest = waiting.pop()
         if digest in seen:
             continue
         seen.add(digest)
-        manifest = _read(place, digest, listed.get(digest))
+        try:
+            manifest = _read(place, digest, listed.get(digest))
+        except ManifestUnknown:  # it is gone, and refers to nothing any more
+            continue
         if manifest.kind is Kind.INDEX:
             waiting += [child.digest for child in manifest.view.manifests if place.has(child)]
         yield manifest
