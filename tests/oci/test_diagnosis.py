@@ -349,6 +349,8 @@ def test_text_that_is_no_json_is_shown():
         '"curl: (6) Could not resolve host: a.test"'
         in diagnose(b"curl: (6) Could not resolve host: a.test", OCI_INDEX).problem
     )
+    assert diagnose(b"{} 200", OCI_INDEX).problem.endswith("trailing characters (byte 4), at '200'")
+    assert "at 'NaN}'" in diagnose(b'{"size": NaN}', OCI_INDEX).problem
     assert "not UTF-8" in diagnose(b'{"a": "\xff"}', OCI_INDEX).problem
 
 

@@ -54,7 +54,7 @@ def _mishaps(body: bytes, text: bytes) -> Iterator[Diagnosis]:
     except UnreadableJSON as error:
         yield Diagnosis("unreadable-json", f"the body cannot be read: {error}", _WRITE_ANEW)
     except NotJSON as error:
-        yield _not_json(text, str(error))
+        yield _not_json(body, text, str(error))
     else:
         if like := lookalike_of(document):
             yield Diagnosis(*like)
@@ -269,7 +269,7 @@ _BY_BYTES: tuple[Callable[[bytes], Diagnosis | None], ...] = (
 )
 
 
-def _not_json(text: bytes, parser_says: str) -> Diagnosis:
+def _not_json(body: bytes, text: bytes, parser_says: str) -> Diagnosis:
     if "truncated" in parser_says and text.startswith((b"{", b"[", b'"')):
         return Diagnosis(
             "truncated-json",
@@ -278,7 +278,10 @@ def _not_json(text: bytes, parser_says: str) -> Diagnosis:
         )
     if text[:1] not in b'{["' and text.isascii() and text[:_LONGEST_SHOWN].decode().isprintable():
         return Diagnosis("not-json", f'the body is not JSON, it is text: "{_shown(text)}"', _SEND_FILE)
-    return Diagnosis("not-json", f"the body is not JSON: {parser_says}", _SEND_FILE)
+    place = re.search(r"\(byte (\d+)\)", parser_says)
+    start = int(place[1]) - ("trailing characters" in parser_says) if place else 0  # of these the second one is named
+    there = f", at {_shown(body[start:].strip())!r}" if place else ""
+    return Diagnosis("not-json", f"the body is not JSON: {parser_says}{there}", _SEND_FILE)
 
 
 def _not_an_object(document: Any) -> Diagnosis:
