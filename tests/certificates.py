@@ -63,12 +63,15 @@ class Authority:
             context.load_verify_locations(self.file)
         return context
 
-    def itself(self, *names: str) -> ssl.SSLContext:
-        """A server that shows a certificate which vouches for itself, marked as an authority, as Docker's instructions make it; `file` has it."""
-        self._run(
-            "req", "-x509", *_KEY, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=itself",
-            "-addext", f"subjectAltName={','.join(names)}",
-        )  # fmt: skip
+    def itself(self, *names: str, is_leaf: bool = False) -> ssl.SSLContext:
+        """A server that shows a certificate which vouches for itself; `file` has it.
+
+        It is marked as an authority, as Docker's instructions make it, unless it `is_leaf`. Its common name is `localhost`.
+        """
+        more = ["-addext", f"subjectAltName={','.join(names)}"] if names else []
+        more += ["-addext", "basicConstraints=CA:FALSE"] if is_leaf else []
+        subject = ("-days", "2", "-subj", "/CN=localhost")
+        self._run("req", "-x509", *_KEY, "-keyout", "ca.key", "-out", "ca.pem", *subject, *more)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.file, self.folder / "ca.key")
         return context

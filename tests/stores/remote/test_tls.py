@@ -118,6 +118,19 @@ async def test_certificate_for_another_host(opened, authority, trusting):
     assert "wherry doctor" in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize("is_leaf", [False, True])
+async def test_certificate_that_has_a_common_name_alone(opened, authority, trusting, is_leaf):
+    """Neither the HTTP library's TLS nor the relay's goes by it."""
+    tls = authority.itself(is_leaf=is_leaf)
+    async with stub(lambda _: json_reply({}), tls=tls) as server:
+        address = server.address.replace("127.0.0.1", "localhost")
+        hosts = trusting(address, ca_crt=authority.file)
+        words = "names no host" if is_leaf else "is for another host name"
+        with pytest.raises(TLSFailed, match=f"the certificate {words}"):
+            await opened(address, hosts=hosts).manifest(Tag("v1"))
+    assert server.asked == []
+
+
 @pytest.mark.parametrize("text", ["skip_verify = true", 'server = "https://{address}"\nskip_verify = true'])
 async def test_skip_verify_trusts_any(registry, opened, authority, trusting, text):
     async with front(registry.address, tls=authority.server(days=-1)) as server:

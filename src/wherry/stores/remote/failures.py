@@ -76,6 +76,7 @@ _TRUST = (
     " /etc/docker/certs.d/HOST/ca.crt; or use --insecure"
 )
 _OTHER_NAME = "call the registry by a name that it is for (`wherry doctor HOST` shows them), or use --insecure"
+_NO_NAME = "whoever runs the registry must make it anew, with the host in subjectAltName; or use --insecure"
 _OTHER_TIME = "check this machine's clock; whoever runs the registry can renew it; or use --insecure"
 _CERTIFICATES = (
     (re.compile("UnknownIssuer"), "is signed by an authority that this machine does not trust", _TRUST),
@@ -85,6 +86,7 @@ _CERTIFICATES = (
         _TRUST,
     ),
     (re.compile("CaUsedAsEndEntity"), "is self-signed", _TRUST),
+    (re.compile("not valid for any names"), "names no host (in subjectAltName)", _NO_NAME),
     (re.compile("not valid for name|NotValidForName"), "is for another host name", _OTHER_NAME),
     (re.compile("not valid yet|NotValidYet"), "is not valid yet", _OTHER_TIME),
     (re.compile("certificate expired|Expired"), "has expired", _OTHER_TIME),
@@ -150,7 +152,8 @@ def _tls_failure(causes: str, place: str) -> Unreachable | None:
             hint=f"if the registry wants a client certificate: {_IDENTITY}",
         )
     if "tls handshake eof" in causes or "received fatal alert" in causes:
-        return TLSFailed(f"{place}: the TLS handshake broke off", registry=place, hint="check the host and the port")
+        hint = "check the host and the port; TLS before 1.2, and ciphers without forward secrecy, are not spoken here"
+        return TLSFailed(f"{place}: the TLS handshake broke off", registry=place, hint=hint)
     return None
 
 

@@ -118,6 +118,7 @@ class Relay:
 
 def _context(trust: Trust) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.hostname_checks_common_name = False  # as rustls and Go have it: RFC 9525, 4.1
     context.load_default_certs()
     for authority in trust.authorities:
         with suppress(ssl.SSLError):  # what it cannot read it does not trust; others in the file it has read by then
