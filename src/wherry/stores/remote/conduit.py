@@ -16,6 +16,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
+from struct import pack
 from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -28,11 +29,11 @@ from wherry.stores.remote.wide import Meter, Width
 from wherry.stores.verify import Check
 
 if TYPE_CHECKING:
-    from http.client import HTTPConnection, HTTPResponse
+    from http.client import HTTPConnection
 
 __all__ = ["Conduit", "End", "Tap", "Tapped"]
 
-_SMALLEST, _LARGEST = 64 * 1024, 1024 * 1024
+_SMALLEST, _LARGEST = 64 * 1024, 2 * 1024 * 1024
 """Bytes that are read before they are sent on: few of a slow connection, so that the other one need not wait."""
 _QUICK, _SLOW = 0.1, 0.5
 """Seconds for them: then it may be more, and less."""
@@ -127,28 +128,36 @@ class Conduit:
 
     def _through(self) -> bool:
         with ExitStack() as stack:
-            answer = self._answered(stack, 0)
-            if answer is None:
+            body = self._body(stack, 0)
+            if body is None:
                 self._loop.call_soon_threadsafe(self._tap.refused)
                 return False
             self.has_begun = True
             destination = self._opened(self._destination, stack)
-            if not self._carried(answer, destination, stack):
+            _block(destination.sock, self._destination.silence)
+            if not self._carried(body, destination.sock, stack):
                 return False
+            destination.sock.settimeout(self._destination.silence)
             self.is_refused = destination.getresponse().status != _CREATED
             return not self.is_refused
 
-    def _answered(self, stack: ExitStack, start: int) -> "HTTPResponse | None":
+    def _body(self, stack: ExitStack, start: int) -> "_Body | None":
         """The blob's bytes from `start` on; None if something else is the answer."""
         end = self._tap.end
         if start:
             end = replace(end, headers={**end.headers, "Range": f"bytes={start}-"})
-        answer = stack.enter_context(closing(self._opened(end, stack).getresponse()))
+        connection = self._opened(end, stack)
+        sock = connection.sock
+        answer = stack.enter_context(closing(connection.getresponse()))
         is_right = answer.status == _OK
         if start:
             said = (answer.getheader("Content-Range") or "").replace(" ", "").lower()
             is_right = answer.status == _PARTIAL and said.startswith(f"bytes{start}-")
-        return answer if is_right and answer.length == self._blob.size - start else None
+        if not is_right or answer.length != self._blob.size - start:
+            return None
+        first = answer.fp.read(len(answer.fp.peek()))  # what has come along with the head
+        _block(sock, end.silence)
+        return _Body(sock, first)
 
     def _opened(self, end: End, stack: ExitStack) -> "HTTPConnection":
         """A connection that the request's head was sent over."""
@@ -166,42 +175,61 @@ class Conduit:
         connection.endheaders()
         return connection
 
-    def _carried(self, answer: "HTTPResponse | None", destination: "HTTPConnection", stack: ExitStack) -> bool:
+    def _carried(self, body: "_Body | None", destination: socket.socket, stack: ExitStack) -> bool:
         """Send all bytes; where the source breaks off, from there on. False if the ordinary way is to go on."""
         blob, width = self._blob, self._tap.width
         check, meter = Check(blob, self._tap.place), Meter(monotonic)
         buffer, amount, opened_at = memoryview(bytearray(_LARGEST)), _SMALLEST, 0
-        while answer is not None and self.sent < blob.size:
+        while body is not None and self.sent < blob.size:
             began = monotonic()
-            piece = buffer[: _read(answer, buffer[: min(amount, blob.size - self.sent)])]
+            piece = buffer[: body.read(buffer[: min(amount, blob.size - self.sent)])]
             if not piece:
                 is_worthwhile = self.sent - opened_at >= _SMALLEST
-                answer, opened_at = self._answered(stack, self.sent) if is_worthwhile else None, self.sent
+                body, opened_at = self._body(stack, self.sent) if is_worthwhile else None, self.sent
                 continue
             meter.give(piece)
             check.see(piece)
             if self.sent + len(piece) == blob.size:
                 check.finish()
-            destination.sock.sendall(piece)
+            destination.sendall(piece)
             meter.took()
             self.sent += len(piece)
             amount = _next(amount, monotonic() - began)
             self._loop.call_soon_threadsafe(self._tell, self.sent)
             if self._is_over or width.is_called_for(meter, blob.size - self.sent):
                 return False
-        return answer is not None
+        return body is not None
 
     def _tell(self, sent: int) -> None:
         if not self._is_over:
             self._passed(sent)
 
 
-def _read(answer: "HTTPResponse", buffer: memoryview) -> int:
-    """How many bytes were read; 0 if the connection broke."""
-    try:
-        return answer.readinto(buffer)
-    except OSError:
-        return 0
+class _Body:
+    """A body that is read from its socket, behind its first bytes, which have been read."""
+
+    def __init__(self, source: socket.socket, first: bytes) -> None:
+        self._source = source
+        self._first = first
+
+    def read(self, buffer: memoryview) -> int:
+        """Fill the buffer, or what can be had of it; 0 if the connection broke."""
+        if self._first:
+            count = min(len(self._first), len(buffer))
+            buffer[:count], self._first = self._first[:count], self._first[count:]
+            return count
+        try:
+            return self._source.recv_into(buffer, 0, socket.MSG_WAITALL)
+        except OSError:
+            return 0
+
+
+def _block(sock: socket.socket, silence: float) -> None:
+    """Have the kernel wait for whole pieces, and no longer than that: one call, where Python's own timeouts take a dozen."""
+    time = pack("ll", *divmod(max(int(silence * 1_000_000), 1), 1_000_000))
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        sock.setsockopt(socket.SOL_SOCKET, option, time)
+    sock.settimeout(None)
 
 
 def _next(amount: int, seconds: float) -> int:
