@@ -120,6 +120,14 @@ async def test_helper_keeps_the_password(registry, wherry, typed, tmp_path, monk
     assert _config(tmp_path) == {"credsStore": "test", "auths": {}}
 
 
+async def test_logout_is_not_hindered_by_what_is_wrong_elsewhere(wherry, tmp_path, monkeypatch) -> None:
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "config.json").write_text(json.dumps({"auths": {"r.example": _auth("a:b")}}))
+    monkeypatch.setenv("DOCKER_AUTH_CONFIG", "$NEVER_EXPANDED")
+    done = await wherry("logout", "r.example")
+    assert (done.code, done.lines) == (0, ["logged out of r.example"])
+
+
 async def test_logout_whose_helper_is_missing_changes_nothing(wherry, tmp_path) -> None:
     (tmp_path / "docker").mkdir()
     document = {"credsStore": "none-such", "auths": {"registry.test": _auth("me:secret")}}

@@ -1,13 +1,16 @@
 """`wherry logout`."""
 
+from contextlib import suppress
+
 import click
 
 from wherry.cli.failures import say
 from wherry.cli.login import registry_of
 from wherry.cli.session import run
 from wherry.cli.surroundings import credential_files, kept_in
+from wherry.oci.errors import CredentialsError
 from wherry.stores.remote.credential_files import DockerConfig
-from wherry.stores.remote.credentials import Credential, HelperAbsent
+from wherry.stores.remote.credentials import Credential
 
 __all__ = ["logout"]
 
@@ -27,10 +30,8 @@ def logout(host: str) -> None:
 
 async def _left(registry: str, others: list[DockerConfig]) -> Credential | None:
     for each in others:
-        try:
+        with suppress(CredentialsError):  # who looks for a credential there is told
             found = await each.find(registry)
-        except HelperAbsent:
-            continue
-        if found is not None:
-            return found
+            if found is not None:
+                return found
     return None
