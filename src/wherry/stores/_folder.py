@@ -5,7 +5,7 @@ Several may work on one folder, in several processes. Readers take no lock: ever
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from wherry.oci.descriptor import Descriptor
@@ -27,6 +27,7 @@ from wherry.stores._listed import (
     tags,
 )
 from wherry.stores._names import Names
+from wherry.stores._wishes import Wish, Wishes
 from wherry.stores.regular import open_regular
 from wherry.stores.verify import Check
 
@@ -44,6 +45,8 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._swept = False
+        self._wishes = Wishes(self._carry_out)
+        self._read_last: tuple[bytes | None, Names] = (None, Names.empty())
         self._damaged: set[Digest] = set()
         self._reading = threading.Lock()
         self._subjects: dict[Digest, list[Manifest]] = {}
@@ -82,9 +85,14 @@ class Folder:
             return None if not self.path.exists() else Names.empty()
         path = self.path / "index.json"
         try:
-            return Names.parse(_read(path), str(path))
+            content = _read(path)
         except FileNotFoundError:
             return Names.empty()
+        known, names = self._read_last
+        if content != known:  # of thousands of entries, comparing takes a hundredth of the time of parsing
+            names = Names.parse(content, str(path))
+            self._read_last = (content, names)
+        return names
 
     def _is_layout(self) -> bool:
         """Whether the folder is one. False if nothing is there, or nothing is in it.
@@ -204,17 +212,22 @@ class Folder:
 
     def _edit(self, edit: Callable[[Names], Names], allowed: Callable[[Names], bool] = lambda _: True) -> bool:
         """Replace the list by what `edit` makes of it, with no other writer between reading and writing."""
+        return self._wishes.fulfil(lambda names: edit(names) if allowed(names) else None)
+
+    def _carry_out(self, wishes: Sequence[Wish]) -> None:
+        """Make several changes of the list, and write it once."""
         blobs = self.path / "blobs"
         blobs.mkdir(exist_ok=True)  # who has lost all blobs may still put the list in order
         with locked(blobs):
-            before = self.names() or Names.empty()
-            if not allowed(before):
-                return False
-            after = edit(before)
-            if after != before or not before.entries:
-                replace(self.path / "index.json", after.encode(), self.path)
-                self._subjects_at = None
-            return True
+            names = before = self.names() or Names.empty()
+            for wish in wishes:
+                changed = wish.change(names)
+                wish.granted = changed is not None
+                names = names if changed is None else changed
+            if any(wish.granted for wish in wishes) and (names != before or not before.entries):
+                content = names.encode()
+                replace(self.path / "index.json", content, self.path)
+                self._read_last = (content, names)
 
     def referrers(self, subject: Digest, artifact_type: str | None) -> list[Descriptor]:
         """All manifests are read for the first one who asks, and again when the list is another."""
