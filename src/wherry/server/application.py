@@ -29,6 +29,7 @@ _READS = ("GET", "HEAD")
 _SHORT = 1024 * 1024  # bytes of a body that nobody wants
 _LONG = 1024 * _SHORT
 _RETRY = 5.0  # seconds
+_NOT_ALLOWED = 405
 _LINGER = 5.0  # seconds
 
 _WITHOUT_HOST = RegistryError(
@@ -193,6 +194,11 @@ class Application:
                     return await handler(self._registry, request)
             return await handler(self._registry, request)
         except WherryError as failure:
+            if (
+                failure.status == _NOT_ALLOWED
+            ):  # not now: something needs it (RFC 9110, 15.5.6, wants the header all the same)
+                others = [each for each in self._handlers[request.route.endpoint] if each != request.method]
+                return refusal(failure, [("allow", ", ".join(others))])
             return refusal(failure)
         except Exception as error:  # noqa: BLE001  # the last resort: it is logged whole, and the client gets an answer
             if self._health.trouble() or self._health.explains(error):  # known, and logged once

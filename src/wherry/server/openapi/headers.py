@@ -48,6 +48,7 @@ HEADERS: dict[str, _Part] = {
     "OCI-Subject": _header("The subject of the manifest that was pushed.", schema("Digest")),
     "OCI-Tag": _header("A tag that the request asked for beside the path; the header is repeated.", _TEXT),
     HONOURED: _header("`held`: the request's condition was looked at.", {"const": "held"}),
+    "Allow": _header("The methods that are for it as it is now.", _TEXT),
     "Vary": _header("By tag: the answer depends on `Accept`.", {"const": "accept"}),
     "Retry-After": _header("Seconds to wait.", _NUMBER),
 }
