@@ -30,6 +30,16 @@ async def test_image_in_a_docker_archive_has_the_name_of_its_source(registry, wh
     assert (await wherry("inspect", *done.lines)).code == 0
 
 
+async def test_image_keeps_its_name_from_one_docker_archive_to_the_next(wherry, tmp_path: Path) -> None:
+    one, other, third = (f"docker-archive:{tmp_path / name}.tar" for name in ("one", "other", "third"))
+    layout = Layout(tmp_path / "layout")
+    await put(INDEX, layout, "1")
+    await wherry("copy", f"{layout}:1", f"{one}:team/app:1")
+    done = await wherry("copy", "--platform", "linux/arm64", one, other)
+    assert done.lines[0].startswith(f"{other}:team/app:1@")
+    assert (await wherry("copy", "--all-tags", one, third)).lines == [f"{third}:team/app:1@{INDEX.digest}"]
+
+
 async def test_all_tags_go_into_an_archive_and_out_again(registry, wherry, pushed, tmp_path: Path) -> None:
     for tag in ("1", "2", "3"):
         await pushed(an_image(tag), f"team/app:{tag}")

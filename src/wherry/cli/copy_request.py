@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wherry.cli.index.places import Places
 from wherry.oci.errors import InvalidReference, InvalidValue, ManifestUnknown, WherryError
@@ -13,7 +14,7 @@ from wherry.oci.reference import LATEST, Tag
 from wherry.ops.errand import Copied, Errand
 from wherry.ops.tag_choice import choose_tags, names_a_subject
 from wherry.stores.locations import InDockerArchive, Location, parse_location, target_for
-from wherry.stores.protocol import Store
+from wherry.stores.protocol import SelfNamed, Store
 
 __all__ = ["Asked", "InvalidLines", "Pair", "TagsOf", "asked_of", "asked_of_tags", "pair_of", "pairs_of_file"]
 
@@ -129,8 +130,9 @@ async def asked_of_tags(asked: TagsOf, places: Places, *, referrers: bool) -> li
         if location.tag or location.digest:
             whole = location.whole
             raise InvalidReference(text, "with --all-tags a repository is named, without tag", hint=f"{whole}")
-    destination = places.store(pair.target)
     source = _source(pair, places, {pair.target.whole})
+    pair = await _under_its_name(pair, source)
+    destination = places.store(pair.target)
     tags = [tag async for tag in source.tags()]
     chosen = [
         tag
@@ -156,6 +158,7 @@ async def asked_of(pairs: Sequence[Pair], places: Places) -> list[Asked | tuple[
         try:
             source = _source(pair, places, written)
             name = await pair.origin.name(source)
+            pair = await _under_its_name(pair, source)  # noqa: PLW2901  # what is meant is known only now
         except (WherryError, OSError) as error:
             asked.append((pair, error))
             continue
@@ -166,6 +169,15 @@ async def asked_of(pairs: Sequence[Pair], places: Places) -> list[Asked | tuple[
             raise click.UsageError(f"{before.origin} and {pair.origin} would both be {made.place()}")
         asked.append(made)
     return asked
+
+
+async def _under_its_name(pair: Pair, source: Store) -> Pair:
+    """The pair, where a docker archive is named without NAME and the source knows its own: that is kept."""
+    target = pair.target
+    if isinstance(target, InDockerArchive) and target == target.whole and target.repository is None:
+        name = await source.own_name() if isinstance(source, SelfNamed) else None
+        return pair if name is None else replace(pair, target=replace(target, repository=name))
+    return pair
 
 
 def _source(pair: Pair, places: Places, written: Collection[Location]) -> Store:

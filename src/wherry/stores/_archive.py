@@ -19,7 +19,7 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.errors import BlobUnknown, ManifestInvalid, NameUnknown, StoreError
 from wherry.oci.manifest import Manifest, successors
-from wherry.oci.reference import Tag
+from wherry.oci.reference import Reference, Tag
 from wherry.stores._archive_form import Contents, Form
 from wherry.stores._durable import sweep
 from wherry.stores._listed import (
@@ -135,6 +135,10 @@ class ArchiveFile:
 
     def tags_in(self, names: Names) -> Iterable[Tag]:
         return self._form.tags_in(names)
+
+    def own_name(self) -> Reference | None:
+        with self._lock:
+            return self._form.own_name(self.names() or Names.empty())
 
     def written(self, tag: Tag) -> str:
         return self._form.written(self._written, tag, self.names() or Names.empty())

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
-from wherry.oci.reference import Tag
+from wherry.oci.reference import Reference, Tag
 from wherry.stores._names import Names
 from wherry.stores._tar import Extent, Tar
 
@@ -65,6 +65,9 @@ class Form(Protocol):
         Raises:
             NameUnknown: the repository that is meant has nothing in it.
         """
+
+    def own_name(self, names: Names) -> Reference | None:
+        """The repository that is meant; None if it is not clear which, or there are no repositories."""
 
     def written(self, place: str, tag: Tag, names: Names) -> str:
         """How a user writes a tag that is there."""

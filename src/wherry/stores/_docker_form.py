@@ -86,6 +86,13 @@ class DockerForm:
             hint=f"without a name: {place.removesuffix(f':{self._repository.familiar}')}",
         )
 
+    def own_name(self, names: Names) -> Reference | None:
+        found = [self._repository.context] if self._repository else _repositories(names)
+        try:
+            return Reference.parse_repository(found[0]) if len(found) == 1 else None
+        except InvalidReference:
+            return None
+
     def written(self, place: str, tag: Tag, names: Names) -> str:
         context = None if self._repository is not None else self._context(names)
         return f"{place}:{tag}" if context is None else f"{place}:{_familiar(context)}:{tag}"

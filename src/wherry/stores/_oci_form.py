@@ -45,6 +45,9 @@ class OCIForm:
     def concerned(self, place: str, names: Names) -> Names:  # noqa: ARG002  # docker's form needs it
         return names
 
+    def own_name(self, names: Names) -> None:
+        """Tags are all that there is."""
+
     def written(self, place: str, tag: Tag, names: Names) -> str:  # noqa: ARG002  # docker's form needs it
         return f"{place}:{tag}"
 

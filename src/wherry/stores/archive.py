@@ -66,6 +66,10 @@ class Archive:
         if check:
             check.finish()
 
+    async def own_name(self) -> Reference | None:
+        """The repository that it is, or has alone; None if nobody knows. An OCI archive has no names but tags."""
+        return await asyncio.to_thread(self._file.own_name)
+
     async def size(self, blob: Digest) -> int:
         return await asyncio.to_thread(self._file.size, blob)
 

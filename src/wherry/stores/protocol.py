@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.manifest import Manifest
-from wherry.oci.reference import Tag
+from wherry.oci.reference import Reference, Tag
 
 __all__ = [
     "Auditor",
@@ -26,6 +26,7 @@ __all__ = [
     "Measurer",
     "Mounter",
     "Reluctant",
+    "SelfNamed",
     "Source",
     "Store",
     "Swapper",
@@ -178,6 +179,14 @@ class Lister(Protocol):
         Raises:
             ManifestUnknown: `name` leads nowhere.
         """
+
+
+@runtime_checkable
+class SelfNamed(Protocol):
+    """A store that knows by itself which repository it is: a docker archive, where names are whole."""
+
+    async def own_name(self) -> Reference | None:
+        """The repository, without tag; None if there are several, or none."""
 
 
 @runtime_checkable
