@@ -42,7 +42,7 @@ def measure(folder: Path, *, images: int) -> list[Row]:
     with _source(kind, folder, images) as source:
         what = f"{images:,} images of 3 KB"
         rows += _one_process_each(what, source, folder)
-        rows += _one_process(what, source, folder, bars=(1, 2))
+        rows += _one_process(what, source, folder, bars=(2, 2))
         rows += _one_process(what, source, folder, bars=(2, 2), far=True)
     return rows
 
