@@ -76,13 +76,15 @@ def test_the_type_of_a_referrer_is_its_own(home: Repository, subject):
     assert listed(home, subject["digest"]) == [pushed | {"artifactType": KIND}]
 
 
-def test_the_type_of_an_image_without_one_is_its_configs(home: Repository, subject):
-    pushed = push(home, empty_image(subject=subject))
+@pytest.mark.parametrize("without", [{}, {"artifactType": ""}, {"artifactType": None}], ids=["absent", "empty", "null"])
+def test_the_type_of_an_image_without_one_is_its_configs(home: Repository, subject, without):
+    pushed = push(home, empty_image(subject=subject, **without))
     assert listed(home, subject["digest"]) == [pushed | {"artifactType": OCI_EMPTY}]
 
 
-def test_an_index_without_a_type_has_none(home: Repository, subject):
-    pushed = push(home, {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [], "subject": subject})
+@pytest.mark.parametrize("without", [{}, {"artifactType": ""}], ids=["absent", "empty"])
+def test_an_index_without_a_type_has_none(home: Repository, subject, without):
+    pushed = push(home, {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [], "subject": subject} | without)
     assert listed(home, subject["digest"]) == [pushed]
 
 
