@@ -94,3 +94,21 @@ async def test_place_on_this_machine_is_refused(wherry, command) -> None:
         done.err
         == "wherry: bad reference 'oci:images:1': a place on this machine, where one in a registry is expected\n"
     )
+
+
+@pytest.mark.parametrize("headers", [{}, HUB])
+async def test_registry_that_refuses_for_too_many_requests_is_only_asked_what_it_tells(
+    registry, wherry, headers
+) -> None:
+    refusal = Reply(429, {"Retry-After": "60", **headers})
+    async with front(registry.address, lambda asked: refusal if asked.method == "HEAD" else None) as server:
+        done = await wherry("ratelimit", f"{server.address}/team/app:1")
+    if headers:
+        assert (done.code, done.lines) == (
+            0,
+            [f"{server.address}: 76 of 100 pulls left, in 6 h (counted for 192.0.2.7)"],
+        )
+    else:
+        assert done.code == 1
+        assert "too many requests" in done.err
+        assert "the registry asks to wait 60 s" in done.err

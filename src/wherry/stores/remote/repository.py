@@ -1,7 +1,6 @@
 """A repository of a registry, as a store."""
 
 from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wherry.oci.descriptor import Descriptor
@@ -206,9 +205,15 @@ class Repository:
         Raises:
             RegistryError, Unreachable: it refuses, or does not answer.
         """
-        with suppress(NotFound, TooManyRequests):  # these answers say it too
+        pace = self._session.direct.pace
+        try:
             await self._manifests.head(name)
-        return self._session.direct.pace.rate_limit
+        except NotFound:
+            pass  # this answer says it too
+        except TooManyRequests:
+            if pace.rate_limit is None:
+                raise
+        return pace.rate_limit
 
     def is_beside(self, origin: Source) -> bool:
         """Whether `origin` is another repository of the same registry."""
