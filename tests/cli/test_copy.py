@@ -178,6 +178,7 @@ async def test_signal_ends_a_copy_and_says_that_the_same_command_goes_on(
         )  # fmt: skip
         await asked.wait()
         process.send_signal(number)
+        process.send_signal(number)  # who is impatient disturbs nothing
         told, said = await process.communicate()
     assert process.returncode == code
     hint = "the same command goes on where this one stopped"

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from wherry.cli.failures import Stopped, say
@@ -19,6 +20,11 @@ from wherry.stores.remote.reach import Loopback
 __all__ = ["docker_config", "open_client", "run", "within"]
 
 Result = TypeVar("Result")
+
+_PATIENT = 2
+"""Signals that ask for the end before who sends them has waited long enough."""
+_CURSOR = "\x1b[?25h"
+"""Show it: bars hide it."""
 
 
 def open_client(
@@ -48,10 +54,11 @@ def run(main: Coroutine[Any, Any, Result], *, heavy: bool = False) -> Result:
     """Run a command's coroutine on the event loop, which this starts and ends.
 
     `heavy` is for commands that move blobs: uvloop's loop takes longer to import, and then less time for each piece. They
-    clean up behind themselves whatever signal ends them: SIGTERM and SIGHUP cancel them as Ctrl-C does.
+    clean up behind themselves whatever signal ends them, and a second one does not disturb that; the third ends them at once.
 
     Raises:
-        Stopped: one of these two has.
+        KeyboardInterrupt: Ctrl-C has.
+        Stopped: SIGTERM or SIGHUP has.
     """
     if not heavy:
         return asyncio.run(main)
@@ -60,24 +67,28 @@ def run(main: Coroutine[Any, Any, Result], *, heavy: bool = False) -> Result:
     caught: list[int] = []
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_cancelled_by_signals(main, caught.append))
+            return runner.run(_cancelled_by_signals(main, caught))
     except asyncio.CancelledError:
         if not caught:
             raise
-    raise Stopped(caught[0])
+    raise KeyboardInterrupt if caught[0] == signal.SIGINT else Stopped(caught[0])
 
 
-async def _cancelled_by_signals(main: Coroutine[Any, Any, Result], note: Callable[[int], None]) -> Result:
-    """Do it; a signal that asks for the end is noted, and cancels it."""
+async def _cancelled_by_signals(main: Coroutine[Any, Any, Result], caught: list[int]) -> Result:
+    """Do it; a signal that asks for the end is noted in `caught`, and cancels it."""
     task = asyncio.current_task()
 
     def stop(number: int) -> None:
-        note(number)
+        caught.append(number)
+        if len(caught) > _PATIENT:
+            sys.stderr.write(_CURSOR if sys.stderr.isatty() else "")
+            sys.stderr.flush()
+            os._exit(128 + number)
         if task is not None:
             task.cancel()
 
     if threading.current_thread() is threading.main_thread():  # no other one may handle signals
-        handle(stop, signal.SIGTERM, signal.SIGHUP)
+        handle(stop, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     return await main
 
 
