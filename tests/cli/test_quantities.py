@@ -26,6 +26,7 @@ def test_what_is_no_duration(text: str) -> None:
         ("10m", 10_000_000),
         ("1.5G", 1_500_000_000),
         ("2MB/s", 2_000_000),
+        pytest.param("9" * 400 + "G", 10**18, id="400 digits"),
     ],
 )
 def test_rates(text: str, bytes_a_second: int) -> None:

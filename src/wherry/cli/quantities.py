@@ -12,6 +12,8 @@ Number = TypeVar("Number", int, float)
 
 _PARTS = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.ASCII)
 _RATE = re.compile(r"(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?(?:/s)?", re.IGNORECASE | re.ASCII)
+_ANY = 1e18
+"""Bytes a second that nothing reaches, and which are as good as any larger number."""
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3}
 
 
@@ -36,7 +38,7 @@ def rate(text: str) -> int:
         ValueError: it is none, or less than one.
     """
     found = _RATE.fullmatch(text)
-    total = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
+    total = int(min(float(found[1]) * _UNITS[found[2].upper()], _ANY)) if found else 0
     if total < 1:
         raise ValueError(f"{text!r} is no rate: for example 500K or 10M (bytes a second)")
     return total
