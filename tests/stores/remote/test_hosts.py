@@ -340,6 +340,11 @@ def test_location_takes_the_place_of_the_whole_host_below_a_domain(write):
     assert (str(route.home), [str(each) for each in route.mirrors]) == ("a.old.example", ["mirror.example"])
 
 
+def test_byte_order_mark_of_an_editor_is_passed_over(write):
+    hosts = write({"registries.conf": '\ufeff[[registry]]\nlocation = "r.example"\ninsecure = true'})
+    assert hosts.route("r.example").home.host.insecure
+
+
 def test_drop_in_replaces_a_table_of_the_same_prefix(write):
     hosts = write({"registries.conf": CONF, "drop-in.conf": '[[registry]]\nlocation = "docker.io"\ninsecure = true'})
     assert hosts.route("docker.io", "me/app").mirrors == ()
