@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import socket
 import sqlite3
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.server.asking import ask, begin, connect, digest_of, head, parse, push_blob, push_image, wait_for_bytes
 from wherry.oci.errors import StoreError
-from wherry.server.listening import CannotListen
+from wherry.server.listening import CannotListen, most_connections
 from wherry.server.running import running
 
 CONTENT = os.urandom(20_000_000)
@@ -174,6 +175,37 @@ async def test_idle_connections_do_not_hold_up_the_end():
         _, silent = await connect(registry)
     writer.close()
     silent.close()
+
+
+@pytest.mark.parametrize(
+    ("limit", "connections"),
+    [(0, 64), (256, 78), (1024, 462), (20_000, 9950), (2**30, 1_000_000), (resource.RLIM_INFINITY, 1_000_000)],
+)
+def test_there_may_be_as_many_connections_as_leave_a_descriptor_for_a_file_each(monkeypatch, limit, connections):
+    monkeypatch.setattr("wherry.server.listening.resource.getrlimit", lambda _: (limit, limit))
+    assert most_connections() == connections
+
+
+async def test_one_connection_more_waits_until_one_ends(monkeypatch):
+    monkeypatch.setattr("wherry.server.listening.most_connections", lambda: 3)
+    async with running(data=None) as registry, asyncio.timeout(10):
+        opened = []
+        for _ in range(3):
+            reader, writer = await connect(registry)
+            writer.write(head("GET", "/v2/"))
+            await reader.readuntil(b"{}")
+            opened.append((reader, writer))
+        late, waiting = await connect(registry)
+        waiting.write(head("GET", "/v2/", [("Connection", "close")]))
+        answer = asyncio.create_task(late.read())
+        for reader, writer in opened:  # these are answered meanwhile
+            writer.write(head("GET", "/v2/"))
+            await reader.readuntil(b"{}")
+        assert not answer.done()
+        opened[0][1].close()
+        assert parse(await answer).status == 200
+        for _, writer in (*opened, (late, waiting)):
+            writer.close()
 
 
 @pytest.mark.parametrize("name", ["with?mode=ro", "a#b", "per%20cent", "new\nline"])

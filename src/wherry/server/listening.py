@@ -5,6 +5,7 @@ not tell which port it got for 0; and connections wait in our socket's queue fro
 """
 
 import asyncio
+import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,11 +21,23 @@ from granian.server.embed import Server
 from wherry.oci.errors import WherryError
 from wherry.server.application import Application
 
-__all__ = ["USUAL", "CannotListen", "Limits", "Patience", "address_of", "listen", "serving", "url_of"]
+__all__ = [
+    "USUAL",
+    "CannotListen",
+    "Limits",
+    "Patience",
+    "address_of",
+    "listen",
+    "most_connections",
+    "serving",
+    "url_of",
+]
 
 _BACKLOG = 2048
 _LEAST_HEADER = 8192  # bytes; hyper takes no less
 _LAST = 1.0  # seconds to write the last answers
+_SPARE = 100  # file descriptors for what is always open: the database, its log, pipes
+_FEWEST, _MANY = 64, 1_000_000  # connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,16 @@ def address_of(listener: socket.socket) -> str:
 def url_of(listener: socket.socket) -> str:
     """The same as a URL."""
     return f"http://{address_of(listener)}"
+
+
+def most_connections() -> int:
+    """How many connections are taken at once; more wait until one ends. Each may need a file beside its own descriptor.
+
+    Granian would take 2,048, idle ones too, and behind these nobody gets an answer; and where descriptors run out before,
+    it tries to accept the next one for ever, without a rest.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MANY if limit == resource.RLIM_INFINITY else max(_FEWEST, min((limit - _SPARE) // 2, _MANY))
 
 
 def _give_up_stalled_clients(listener: socket.socket, seconds: float) -> None:
@@ -189,6 +212,7 @@ class _Server(Server):
             ),
             websockets=False,
             backlog=_BACKLOG,
+            backpressure=most_connections(),
             log_enabled=False,  # it would set up the program's logging, and warn that embedding is new
         )
         self._listener = listener
