@@ -77,6 +77,6 @@ def read_toml(file: Path) -> Table | None:
     import tomllib  # noqa: PLC0415  # most machines have no such file, and every command would pay
 
     try:
-        return Table(file, tomllib.loads(text.decode("utf-8-sig"))  # editors on Windows put a mark there)
+        return Table(file, tomllib.loads(text.decode("utf-8-sig")))  # editors on Windows put a mark there
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RouteError(f"{file}: it is not TOML: {error}", hint=f"mend {file}, or take it away") from error
