@@ -1,8 +1,10 @@
 """The library's front door: what `import wherry` promises."""
 
 import asyncio
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,12 @@ from tests.content import an_image, put
 def test_every_name_of_the_front_door_leads_somewhere(name):
     assert getattr(wherry, name) is not None
     assert name in dir(wherry)
+
+
+def test_the_manual_has_every_name_of_the_front_door():
+    page = (Path(__file__).parent.parent / "docs" / "manual" / "library.md").read_text()
+    named = set(re.findall(r"`(\w+)`", page.partition("```")[0]))
+    assert set(wherry.__all__) - {"__version__"} == named & set(wherry.__all__)
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():

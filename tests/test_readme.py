@@ -1,4 +1,4 @@
-"""README is true: its Python runs, and its commands print what README says that they print.
+"""README and the manual's page of the library are true: their Python runs, and commands print what README says that they print.
 
 Blocks of ```python are run as programs and print the block of ```text behind them; each `$ command` in blocks of ```console
 runs through a shell; all in their order, with the registry of the test in the place of localhost:5000. Output has to be the
@@ -25,12 +25,13 @@ from wherry.stores.remote import Client
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+LIBRARY = ROOT / "docs" / "manual" / "library.md"
 STATED = "localhost:5000"
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something that README runs, and what it says that comes out."""
+    """Something that a page runs, and what it says that comes out."""
 
     program: tuple[str, ...]
     expected: str
@@ -41,9 +42,9 @@ def blocks(page: Path, *languages: str) -> list[tuple[str, str]]:
     return [(language, text) for language, text in found if language in languages]
 
 
-def steps() -> list[Step]:
+def steps(page: Path) -> list[Step]:
     found: list[Step] = []
-    for language, text in blocks(README, "python", "text", "console"):
+    for language, text in blocks(page, "python", "text", "console"):
         if language == "python":
             found.append(Step((sys.executable, "-c", text), ""))
         elif language == "text":
@@ -73,13 +74,14 @@ async def run(step: Step, address: str, home: Path) -> tuple[int | None, str]:
     return process.returncode, output.decode().replace(address, STATED)
 
 
-async def test_readme_prints_what_it_says(registry: Running, tmp_path: Path) -> None:
-    assert len(steps()) > 5, "README has examples, and they are found"
+@pytest.mark.parametrize(("page", "examples"), [(README, 6), (LIBRARY, 1)], ids=["README", "library"])
+async def test_page_prints_what_it_says(registry: Running, tmp_path: Path, page: Path, examples: int) -> None:
+    assert len(steps(page)) >= examples, "the page has examples, and they are found"
     async with Client() as client:
         store = client.repository(Reference.parse(f"{registry.address}/team/app"))
         for architecture in ("amd64", "arm64"):
             await put(an_image("app", platform=f"linux/{architecture}"), store, f"1.4-{architecture}")
-    for step in steps():
+    for step in steps(page):
         code, output = await run(step, registry.address, tmp_path)
         assert (code, output) == (0, step.expected), step.program
 
