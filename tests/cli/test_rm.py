@@ -95,6 +95,17 @@ async def test_a_registry_that_deletes_no_tags_says_so(wherry, tmp_path) -> None
         assert (await wherry("ls", f"{address}/team/app")).lines == ["1"]
 
 
+async def test_manifest_in_a_repository_without_tags_goes(wherry, tmp_path) -> None:
+    image = an_image(docker=True)
+    await put(image, Layout(tmp_path / "layout"), "1")
+    async with registry_of("docker-registry", tmp_path / "docker-registry") as address:
+        place = f"{address}/team/app@{image.digest}"
+        assert (await wherry("copy", "-q", f"oci:{tmp_path}/layout@{image.digest}", f"{address}/team/app")).code == 0
+        done = await wherry("rm", "--digest", place)
+        assert (done.code, done.err, done.lines) == (0, "", [place])
+        assert (await wherry("digest", place)).code == 1
+
+
 async def test_a_tag_of_a_layout_goes(wherry, tmp_path) -> None:
     await put(an_image(), Layout(tmp_path / "there"), "1", "2")
     done = await wherry("rm", f"oci:{tmp_path}/there:1")

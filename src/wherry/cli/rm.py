@@ -12,7 +12,7 @@ from wherry.cli.failures import Manner, report, say
 from wherry.cli.json_output import print_json
 from wherry.cli.options import insecure_option
 from wherry.cli.session import open_client, run
-from wherry.oci.errors import InvalidReference, WherryError
+from wherry.oci.errors import InvalidReference, NameUnknown, WherryError
 from wherry.oci.reference import Tag
 from wherry.ops.removal import digest_of, tags_on
 from wherry.stores.locations import Location, parse_location
@@ -134,7 +134,10 @@ async def _remove_manifests(locations: Sequence[Location], client: Client, accou
 async def _remove_manifest(place: Location, known: set[Tag], store: Store, account: _Account, *, yes: bool) -> None:
     digest = place.digest
     assert digest is not None  # noqa: S101  # it was made with one
-    tags = await tags_on(store, digest)
+    try:
+        tags = await tags_on(store, digest)
+    except NameUnknown:
+        tags = []  # the manifest is there, so the repository is: distribution knows none that has no tags
     await _confirm(place, tags, [tag for tag in tags if tag not in known], yes=yes)
     await store.delete(digest)
     for tag in tags:
