@@ -78,7 +78,9 @@ class Names(Struct, frozen=True):
     def called(self, name: str) -> tuple[Entry, ...]:
         """The entries of that name; where there is none, those with a whole reference in its place that has this tag."""
         found = tuple(entry for entry in self.entries if entry.name == name)
-        return found or tuple(entry for entry in self.entries if _tag_in(entry.name) == name)
+        if found or not _is_tag(name):
+            return found
+        return tuple(entry for entry in self.entries if _tag_in(entry.name) == name)
 
     def tags(self) -> set[Tag]:
         """The names that are tags; the tag of a whole reference, too, where no other reference has the same."""

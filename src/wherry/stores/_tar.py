@@ -231,7 +231,7 @@ def _refuse_other(start: bytes, path: Path) -> None:
 
 def _decompressed(descriptor: int, path: Path) -> int:
     """A file without a name, beside the archive (where there is room for such files) or else where temporary files go."""
-    with os.fdopen(descriptor, "rb") as compressed, _nameless(path.parent) as plain:
+    with os.fdopen(descriptor, "rb") as compressed, _nameless(Path(os.path.realpath(path)).parent) as plain:
         try:
             with gzip.GzipFile(fileobj=compressed) as source:
                 while piece := source.read(_PIECE):
