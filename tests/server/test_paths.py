@@ -60,6 +60,21 @@ async def test_a_method_that_is_not_for_an_endpoint_is_refused_with_those_that_a
     assert answer.header("Allow") == "GET, HEAD"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "said"),
+    [
+        ("POST", "/v2/a/blobs/uploads/layer.tar", "curl -T adds the file's name"),
+        ("PUT", "/v2/a/blobs/uploads/", "begins with POST"),
+        ("PUT", f"/v2/a/blobs/{digest_of(b'')}", "with POST …/blobs/uploads/"),
+        ("POST", "/v2/a/manifests/x", "with PUT"),
+    ],
+)
+async def test_a_method_that_people_try_is_refused_with_what_they_meant(registry, method, path, said):
+    answer = await ask(registry, method, path, b"x")
+    assert (answer.status, answer.codes) == (405, ["UNSUPPORTED"])
+    assert said in answer.json["errors"][0]["detail"]["hint"]
+
+
 async def test_a_tls_hello_on_the_plain_port_is_answered_in_plain_http(registry):
     hello = bytes.fromhex("16030100c8010000c40303") + bytes(189)
     assert (await exchange(registry, hello)).startswith(b"HTTP/1.1 400")

@@ -211,5 +211,24 @@ class Application:
 
 def _not_allowed(request: Request, methods: Iterable[str]) -> Answer:
     allowed = ", ".join(methods)
-    failure = Unsupported(f"{request.method} is not for {request.route.endpoint.value}", detail={"allowed": allowed})
+    endpoint = request.route.endpoint
+    failure = Unsupported(
+        f"{request.method} is not for {endpoint.value}",
+        detail={"allowed": allowed},
+        hint=_MEANT.get((request.method, endpoint)),
+    )
     return refusal(failure, [("allow", allowed)])
+
+
+_MEANT = {
+    (
+        "POST",
+        Endpoint.UPLOAD,
+    ): "an upload begins with POST …/blobs/uploads/, without more behind the slash (curl -T adds the file's name"
+    " there, --data-binary @FILE does not), and ends with PUT <location>?digest=…",
+    ("PUT", Endpoint.UPLOADS): "an upload begins with POST; PUT goes to the Location that it answers",
+    ("PUT", Endpoint.BLOB): "a blob is pushed with POST …/blobs/uploads/?digest=…",
+    ("POST", Endpoint.BLOB): "a blob is pushed with POST …/blobs/uploads/?digest=…",
+    ("POST", Endpoint.MANIFEST): "a manifest is pushed with PUT",
+}
+"""What to do instead of some methods that people try."""
