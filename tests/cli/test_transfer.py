@@ -13,7 +13,7 @@ from wherry.cli.transfer import _Drawing
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.ops.errand import Tally
-from wherry.ops.progress import Ended, Passed, Planned
+from wherry.ops.progress import Dropped, Ended, Passed, Planned
 
 
 async def on_a_terminal(*arguments: str, home: str, term: str = "xterm", columns: int = 100) -> tuple[int, bytes, str]:
@@ -70,6 +70,22 @@ async def test_quiet_draws_nothing(registry, pushed, tmp_path) -> None:
     source = await pushed(an_image(), "team/app:1")
     code, _, drawn = await on_a_terminal("copy", "-q", source, f"oci:{tmp_path / 'layout'}", home=str(tmp_path))
     assert (code, drawn) == (0, "")
+
+
+def test_bar_of_a_blob_that_is_given_up_goes_with_its_bytes() -> None:
+    bars = Progress()
+    drawing = _Drawing(bars)
+    blob = Descriptor("application/octet-stream", Digest.of(b"blob"), 1_000_000)
+    drawing.draw(Planned(Tally(1, 1_000_000), Tally(0, 0)))
+    drawing.draw(Passed(blob, 600_000))
+    drawing._flush()
+    assert [task.completed for task in bars.tasks] == [600_000, 600_000]
+    drawing.draw(Dropped(blob))
+    assert [task.completed for task in bars.tasks] == [0]
+    drawing.draw(Passed(blob, 1_000_000))
+    drawing.draw(Ended(blob, mounted=False))
+    drawing._flush()
+    assert [task.completed for task in bars.tasks] == [1_000_000]
 
 
 def test_what_the_bars_add_up_to() -> None:

@@ -12,7 +12,7 @@ from wherry.cli.json_output import encoded
 from wherry.cli.sizes import size
 from wherry.cli.tables import one_line
 from wherry.oci.digest import Digest
-from wherry.ops.progress import Arrived, Ended, Event, Expected, Failed, Passed, Planned, Progress, ignore
+from wherry.ops.progress import Arrived, Dropped, Ended, Event, Expected, Failed, Passed, Planned, Progress, ignore
 
 __all__ = ["print_event", "shown"]
 
@@ -139,6 +139,7 @@ class _Drawing:
             Passed: self._passed,
             Planned: self._planned,
             Ended: self._ended,
+            Dropped: self._dropped,
             Expected: self._expected,
             Arrived: self._arrived,
             Failed: self._failed,
@@ -174,6 +175,17 @@ class _Drawing:
         self._bars.advance(self._whole, self._waiting.pop(event.blob.digest, 0))
         if task is not None:
             self._bars.remove_task(task)
+
+    def _dropped(self, event: Dropped) -> None:
+        """Take its bar away, and its bytes from the whole: whoever brings it begins anew, or goes on with another bar."""
+        self._waiting.pop(event.blob.digest, None)
+        task = self._tasks.pop(event.blob.digest, None)
+        if task is not None:
+            self._bars.update(self._whole, completed=self._completed(self._whole) - self._completed(task))
+            self._bars.remove_task(task)
+
+    def _completed(self, task: Any) -> float:
+        return float(next(each.completed for each in self._bars.tasks if each.id == task))
 
     def _expected(self, event: Expected) -> None:
         self._copies = event.copies

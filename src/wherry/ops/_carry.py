@@ -25,7 +25,7 @@ from wherry.ops._foreign import push_foreign
 from wherry.ops._plan import CHEAP, Looks, Plan, Walk, is_there, refuse_schema1
 from wherry.ops._run import SMALL, SMALL_REQUESTS, Run
 from wherry.ops.errand import Copied, Errand, Narrowed, Options, Tally
-from wherry.ops.progress import Ended, Passed, Planned, Progress
+from wherry.ops.progress import Dropped, Ended, Passed, Planned, Progress
 from wherry.stores.protocol import Mounter, Store
 
 __all__ = ["Carrier"]
@@ -275,12 +275,19 @@ class Carrier:
 
     async def _transfer(self, blob: Descriptor) -> None:
         async with self._run.sending(self._destination, blob) if blob.size > CHEAP else nullcontext():
-            if blob.is_foreign and not await self._source.exists(blob):
-                await push_foreign(self._source, self._destination, blob, lambda n: self._progress(Passed(blob, n)))
-            else:
-                async with aclosing(Content(self._source, blob, self._progress)) as content:
-                    await self._destination.push(blob, content)
+            try:
+                await self._push_blob(blob)
+            except BaseException:
+                self._progress(Dropped(blob))
+                raise
             self._arrived(blob, _Fate.MOVED)
+
+    async def _push_blob(self, blob: Descriptor) -> None:
+        if blob.is_foreign and not await self._source.exists(blob):
+            await push_foreign(self._source, self._destination, blob, lambda n: self._progress(Passed(blob, n)))
+            return
+        async with aclosing(Content(self._source, blob, self._progress)) as content:
+            await self._destination.push(blob, content)
 
     async def _await(self, blob: Descriptor) -> None:
         """Wait for a blob that another copy brings; bring it if that gives up."""

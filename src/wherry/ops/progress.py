@@ -8,7 +8,19 @@ from wherry.oci.descriptor import Descriptor
 from wherry.oci.errors import WherryError
 from wherry.ops.errand import Copied, Errand, Tally
 
-__all__ = ["Arrived", "Ended", "Event", "Expected", "Failed", "Passed", "Planned", "Progress", "Tally", "ignore"]
+__all__ = [
+    "Arrived",
+    "Dropped",
+    "Ended",
+    "Event",
+    "Expected",
+    "Failed",
+    "Passed",
+    "Planned",
+    "Progress",
+    "Tally",
+    "ignore",
+]
 
 
 class Planned(Struct, frozen=True):
@@ -35,6 +47,12 @@ class Ended(Struct, frozen=True):
     mounted: bool
 
 
+class Dropped(Struct, frozen=True):
+    """A blob that was on its way has been given up; another copy may bring it yet."""
+
+    blob: Descriptor
+
+
 class Expected(Struct, frozen=True):
     """There are so many copies to do."""
 
@@ -55,7 +73,7 @@ class Failed(Struct, frozen=True):
     error: WherryError | OSError
 
 
-Event = Planned | Passed | Ended | Expected | Arrived | Failed
+Event = Planned | Passed | Ended | Dropped | Expected | Arrived | Failed
 Progress = Callable[[Event], None]
 """Called on the event loop, often: it must be quick."""
 
