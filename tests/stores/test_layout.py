@@ -333,6 +333,13 @@ async def test_what_refers_to_the_only_image_is_not_meant(layout: Layout) -> Non
     assert await layout.only() == an_image().digest
 
 
+async def test_one_image_with_two_tags_is_not_called_several(layout: Layout) -> None:
+    await put(an_image(), layout, "1", "2")
+    with pytest.raises(ManifestUnknown, match="has one manifest under 2 names, and none is called latest") as caught:
+        await layout.only()
+    assert caught.value.hint == f"name one of its tags, for example {layout}:1"
+
+
 async def test_what_is_listed_and_is_no_manifest_is_passed_by(layout: Layout) -> None:
     await put(an_image(), layout, "1")
     await put(an_artifact(b"signed", subject=an_image().manifest.descriptor), layout)

@@ -136,7 +136,9 @@ def only(place: Listed, concerned: Names | None = None) -> Tag | Digest:
     if not names.entries:
         raise ManifestUnknown(f"{place}: nothing is in it")
     hint = f"name one of its tags, for example {place.written(found[0])}" if found else "name one by its digest"
-    raise ManifestUnknown(f"{place}: has {len(names.entries)} manifests, and none is called {LATEST}", hint=hint)
+    distinct = len({entry.descriptor.digest for entry in names.entries})
+    what = f"{distinct} manifests" if distinct > 1 else f"one manifest under {len(names.entries)} names"
+    raise ManifestUnknown(f"{place}: has {what}, and none is called {LATEST}", hint=hint)
 
 
 def tags(place: Listed, names: Names) -> list[Tag]:
