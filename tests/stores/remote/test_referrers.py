@@ -93,7 +93,15 @@ async def test_registry_without_the_api_is_asked_for_it_once(debian_registry, op
     assert [asked.path.split("/")[4] for asked in server.asked[1:]] == ["referrers", "manifests", "manifests"]
 
 
-@pytest.mark.parametrize("reply", [Reply(404, {"Content-Type": "text/html"}, b"<html>"), refused(405, "UNSUPPORTED")])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(404, {"Content-Type": "text/html"}, b"<html>"),
+        Reply(200, {"Content-Type": "text/html"}, b"<html>"),
+        refused(405, "UNSUPPORTED"),
+    ],
+    ids=["no such page", "a page", "405"],
+)
 async def test_registry_that_does_not_know_the_api_is_asked_for_the_fallback_tag(debian_registry, opened, reply):
     await put(IMAGE, opened(debian_registry))
     await put(_about(), opened(debian_registry))
@@ -129,6 +137,11 @@ async def test_answer_that_is_no_index_is_an_error(opened, manifests):
     async with stub(lambda _: json_reply({"manifests": manifests})) as server:
         with pytest.raises(UnexpectedResponse, match="is no index"):
             await _listed(opened(server.address))
+
+
+async def test_list_of_none_as_go_writes_it_is_empty(opened):
+    async with stub(lambda _: json_reply({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": None})) as server:
+        assert await _listed(opened(server.address)) == []
 
 
 async def test_pages_of_referrers_keep_their_filter(opened):

@@ -22,12 +22,14 @@ from wherry.oci.reference import Reference, Tag
 from wherry.stores.referring import as_referrer
 from wherry.stores.remote.listing import bad_list, pages
 from wherry.stores.remote.manifests import Manifests
+from wherry.stores.remote.refusals import Page
 from wherry.stores.remote.scopes import pull
 from wherry.stores.remote.session import Request, Session
 
 __all__ = ["Referrers", "fallback_tag"]
 
 _EMPTY: Mapping[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+_SCHEMA = 2
 _NO_API = frozenset((400, 404, 405, 501))
 """How registries answer that have no referrers API (404 by the specification)."""
 
@@ -60,7 +62,8 @@ class Referrers:
                         learnt.found("referrers", True)
                         yield descriptor
                 except RegistryError as error:
-                    if learnt.referrers or error.status not in _NO_API:
+                    # A page is what registries with an interface for browsers give where they know nothing better.
+                    if learnt.referrers or not (error.status in _NO_API or isinstance(error, Page)):
                         raise
                     learnt.found("referrers", False)
                 else:
@@ -106,6 +109,8 @@ class Referrers:
         request = Request("GET", f"/v2/{repository}/referrers/{subject}{query}", place, pull(repository))
         async for answer, document in pages(self._session, request):
             manifests = document.get("manifests")
+            if manifests is None and document.get("schemaVersion") == _SCHEMA:  # what Go writes for a list of none
+                manifests = []
             if not isinstance(manifests, list):
                 raise bad_list(answer, place, "of referrers is no index")
             filtered = "artifacttype" in ",".join(answer.headers("OCI-Filters-Applied")).lower()

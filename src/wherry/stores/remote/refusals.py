@@ -11,7 +11,7 @@ from wherry.oci.wire.errors import WireError, class_for, read_errors
 from wherry.oci.wire.limits import read_retry_after
 from wherry.stores.remote.answer import Answer
 
-__all__ = ["LARGEST_ERROR", "NO_HEAD", "Missing", "brief", "is_page", "page", "refusal", "words_of"]
+__all__ = ["LARGEST_ERROR", "NO_HEAD", "Missing", "Page", "brief", "is_page", "page", "refusal", "words_of"]
 
 LARGEST_ERROR = 64 * 1024
 """Bytes of an error's body that are read; what is longer is not for people."""
@@ -101,9 +101,13 @@ def _error(
     return error
 
 
-def page(answer: Answer, exchange: Exchange, place: str) -> UnexpectedResponse:
+class Page(UnexpectedResponse):
+    """A web page came instead of an answer."""
+
+
+def page(answer: Answer, exchange: Exchange, place: str) -> Page:
     """The error for a web page that came instead of an answer."""
-    return UnexpectedResponse(
+    return Page(
         f"{place}: no registry: a web page (HTML) answers there",
         request=exchange,
         status=answer.status,
