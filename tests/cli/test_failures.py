@@ -112,3 +112,18 @@ def test_a_reader_who_leaves_is_no_error() -> None:
     with os.fdopen(writing, "wb") as out:
         done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_ctrl_c_before_anything_has_begun_is_a_line() -> None:
+    pressed = """
+import sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "wherry.cli.root":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Finder())
+from wherry.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", pressed, "--help"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "wherry: interrupted\n")

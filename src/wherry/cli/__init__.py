@@ -11,6 +11,8 @@ from typing import NoReturn
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `wherry` with these arguments and return its exit code; without any, as a process does that ends with it."""
@@ -19,7 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         gc.set_threshold(50_000, 20, 100)
         _fill_gaps()
         _take_every_text()
-    from wherry.cli.root import run  # noqa: PLC0415  # click is imported when a command line is parsed, not before
+    try:
+        from wherry.cli.root import run  # noqa: PLC0415  # click is imported when a command line is parsed, not before
+    except KeyboardInterrupt:
+        sys.stderr.write("wherry: interrupted\n")
+        sys.stderr.flush()
+        os._exit(_INTERRUPTED)  # nothing has begun; and what is imported half can do no more
 
     if arguments is None:
         _leave(run(sys.argv[1:]))
