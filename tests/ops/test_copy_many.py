@@ -403,6 +403,30 @@ async def test_turns_of_the_copy_that_was_begun_first_come_first() -> None:
     assert order == [(3, 1), (1, 8), (1, 2), (2, 9), (2, 3)]
 
 
+async def test_turn_is_passed_on_when_all_is_sent_but_by_no_more_than_have_one() -> None:
+    turns = Turns(2)
+    began: list[int] = []
+    over = asyncio.Event()
+
+    async def take(number: int) -> None:
+        async with turns.turn(1) as pass_on:
+            began.append(number)
+            pass_on()
+            pass_on()  # twice is once
+            await over.wait()
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        for number in range(6):
+            group.create_task(take(number))
+        for _ in range(20):  # turns of the loop: time enough for those who may
+            await asyncio.sleep(0)
+        assert began == [0, 1, 2, 3]
+        over.set()
+    assert began == [0, 1, 2, 3, 4, 5]
+    async with asyncio.timeout(20), turns.turn(1), turns.turn(1):
+        pass
+
+
 async def test_turn_of_one_who_is_cancelled_goes_to_the_next() -> None:
     turns = Turns(1)
     taken = asyncio.Event()

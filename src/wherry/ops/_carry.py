@@ -1,7 +1,7 @@
 """One copy: plan, move, push; with what it shares with others that run at the same time (`_run`)."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import aclosing, nullcontext
 from enum import Enum
 
@@ -232,10 +232,11 @@ class Carrier:
         rest = [blob for blob in plan.missing if blob.digest not in mounted]
         large = [blob for blob in rest if blob.size > SMALL]
         small = [blob for blob in rest if blob.size <= SMALL]
+        at_once = 2 * self._run.jobs  # those that have passed their turn on are not done
         if large and small:
-            await both(each(self._send, large, at_once=self._run.jobs), each(self._send, small, at_once=SMALL_REQUESTS))
+            await both(each(self._send, large, at_once=at_once), each(self._send, small, at_once=SMALL_REQUESTS))
         else:
-            await each(self._send, rest, at_once=self._run.jobs if large else SMALL_REQUESTS)
+            await each(self._send, rest, at_once=at_once if large else SMALL_REQUESTS)
         await each(self._await, plan.elsewhere, at_once=SMALL_REQUESTS)
 
     async def _mount(self, blob: Descriptor) -> bool:
@@ -258,10 +259,10 @@ class Carrier:
         """Send a blob that was claimed; but if another copy sends it to the same registry, wait, and mount it from there."""
         while True:
             lane = self._run.large.turn(blob.size, copy=self._number) if blob.size > SMALL else self._run.small
-            async with lane:
+            async with lane as pass_on:
                 beside = self._run.sent_beside(self._destination, blob) if blob.size > CHEAP else None
                 if beside is None and not self._is_next_door(blob):
-                    return await self._transfer(blob)
+                    return await self._transfer(blob, pass_on or _keep)
             if beside is not None:
                 await asyncio.shield(beside)
             if await self._mount(blob):
@@ -273,20 +274,20 @@ class Carrier:
             return False
         return self._run.neighbour(self._destination, blob, self._source) is not None
 
-    async def _transfer(self, blob: Descriptor) -> None:
+    async def _transfer(self, blob: Descriptor, sent: Callable[[], None]) -> None:
         async with self._run.sending(self._destination, blob) if blob.size > CHEAP else nullcontext():
             try:
-                await self._push_blob(blob)
+                await self._push_blob(blob, sent)
             except BaseException:
                 self._progress(Dropped(blob))
                 raise
             self._arrived(blob, _Fate.MOVED)
 
-    async def _push_blob(self, blob: Descriptor) -> None:
+    async def _push_blob(self, blob: Descriptor, sent: Callable[[], None]) -> None:
         if blob.is_foreign and not await self._source.exists(blob):
             await push_foreign(self._source, self._destination, blob, lambda n: self._progress(Passed(blob, n)))
             return
-        async with aclosing(Content(self._source, blob, self._progress)) as content:
+        async with aclosing(Content(self._source, blob, self._progress, sent)) as content:
             await self._destination.push(blob, content)
 
     async def _await(self, blob: Descriptor) -> None:
@@ -379,6 +380,10 @@ class Carrier:
 
     def _tally(self, fate: _Fate) -> Tally:
         return Tally.of([blob for its, blob in self._fates.values() if its is fate])
+
+
+def _keep() -> None:
+    """A turn for what is small ends with its request."""
 
 
 def _refuses_holes(destination: Store, error: RegistryError) -> RegistryError:

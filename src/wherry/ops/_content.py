@@ -1,6 +1,6 @@
 """A blob on its way from a source: verified by the source, told as it passes, and to be had again from any byte on."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from wherry.oci.descriptor import Descriptor
 from wherry.ops._embedded import embedded
@@ -14,13 +14,14 @@ class Content:
     """The bytes of `blob` (`wherry.stores.rewinding`): `Rewindable`, and `Traced`. Those that pass a second time are not told again.
 
     `aclose` ends what was asked for last: so when a push gives up in the middle, the source's connection is closed at once,
-    and not when somebody collects garbage.
+    and not when somebody collects garbage. `sent` is called when the last byte has passed.
     """
 
-    def __init__(self, source: Source, blob: Descriptor, progress: Progress) -> None:
+    def __init__(self, source: Source, blob: Descriptor, progress: Progress, sent: Callable[[], None]) -> None:
         self._source = source
         self._blob = blob
         self._progress = progress
+        self._sent = sent
         self._told = 0
         self._last: AsyncGenerator[bytes, None] | None = None
 
@@ -42,6 +43,8 @@ class Content:
         if position > self._told:
             self._progress(Passed(self._blob, position - self._told))
             self._told = position
+            if position == self._blob.size:
+                self._sent()
 
     async def aclose(self) -> None:
         """End what was asked for last."""

@@ -11,7 +11,7 @@ there, or until the first one gives up, and then one of them has it to bring.
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from wherry.oci.descriptor import Descriptor
@@ -33,21 +33,41 @@ _Key = tuple[int, Digest]
 
 
 class Turns:
-    """At most so many have their turn at once; when one is over, next is the largest that waits of the oldest copy."""
+    """At most so many have their turn at once; when one is over, next is the largest that waits of the oldest copy.
+
+    Whoever has sent all bytes may pass the turn on while the other side puts them on its disk: then the network works for
+    one blob while the disk works for another. At most as many again wait so.
+    """
 
     def __init__(self, at_once: int) -> None:
-        self._free = at_once
+        self._free = self._may_end = at_once
         self._waiting: list[tuple[int, int, int, asyncio.Future[None]]] = []
         self._asked = 0
 
     @asynccontextmanager
-    async def turn(self, size: int, *, copy: int = 0) -> AsyncIterator[None]:
-        """Wait for a turn, and have it as long as the context lasts; `copy` is the number of the copy that wants it."""
+    async def turn(self, size: int, *, copy: int = 0) -> AsyncIterator[Callable[[], None]]:
+        """Wait for a turn, and have it as long as the context lasts, or until it is passed on: that is what to call then.
+
+        Args:
+            copy: the number of the copy that wants it.
+        """
         await self._begin(copy, size)
+        is_passed_on = False
+
+        def pass_on() -> None:
+            nonlocal is_passed_on
+            if not is_passed_on and self._may_end:
+                self._may_end -= 1
+                is_passed_on = True
+                self._end()
+
         try:
-            yield
+            yield pass_on
         finally:
-            self._end()
+            if is_passed_on:
+                self._may_end += 1
+            else:
+                self._end()
 
     async def _begin(self, copy: int, size: int) -> None:
         if self._free > 0:
