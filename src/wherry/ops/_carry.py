@@ -1,9 +1,6 @@
 """One copy: plan, move, push; with what it shares with others that run at the same time (`_run`)."""
 
-import asyncio
-from collections.abc import Callable, Collection, Iterable
-from contextlib import aclosing, nullcontext
-from enum import Enum
+from collections.abc import Collection
 
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
@@ -19,23 +16,15 @@ from wherry.oci.manifest import Manifest
 from wherry.oci.mediatype import Kind, kind_of
 from wherry.oci.reference import Tag
 from wherry.ops._attached import attach
-from wherry.ops._content import Content
 from wherry.ops._each import both, each
-from wherry.ops._foreign import push_foreign
+from wherry.ops._freight import Fate, Freight
 from wherry.ops._plan import CHEAP, Looks, Plan, Walk, is_there, refuse_schema1
-from wherry.ops._run import SMALL, SMALL_REQUESTS, Run
+from wherry.ops._run import SMALL_REQUESTS, Run
 from wherry.ops.errand import Copied, Errand, Narrowed, Options, Tally
-from wherry.ops.progress import Dropped, Ended, Passed, Planned, Progress
-from wherry.stores.protocol import Mounter, Store
+from wherry.ops.progress import Planned, Progress
+from wherry.stores.protocol import Store
 
 __all__ = ["Carrier"]
-
-
-class _Fate(Enum):
-    MOVED = "moved"
-    MOUNTED = "mounted"
-    SKIPPED = "skipped"
-    FOREIGN = "foreign"
 
 
 class Carrier:
@@ -48,9 +37,8 @@ class Carrier:
         self._tags = tuple(dict.fromkeys(errand.tags))
         self._options = options
         self._run = run
-        self._number = run.begin()
         self._progress = progress
-        self._fates: dict[Digest, tuple[_Fate, Descriptor]] = {}
+        self._freight = Freight(errand, run, progress, closely=options.closely)
         self._pushed: set[Digest] = set()
         self._trusted = 0
         self._narrowed: Narrowed | None = None
@@ -92,7 +80,7 @@ class Carrier:
 
         # By its name: a signed manifest's digest is not that of its bytes, and registries know it by either.
         converted = await convert(self._source, await self._source.manifest(self._name))
-        self._source = converted
+        self._source = self._freight.source = converted
         self._converted = converted.original.descriptor
         return converted.root
 
@@ -191,15 +179,15 @@ class Carrier:
         try:
             await walk.look_for_blobs()
             self._trusted = plan.trusted
-            self._note(plan.skipped, _Fate.SKIPPED)
-            self._note(plan.foreign, _Fate.FOREIGN)
+            self._freight.note(plan.skipped, Fate.SKIPPED)
+            self._freight.note(plan.foreign, Fate.FOREIGN)
             self._progress(Planned(Tally.of(plan.missing), Tally.of([*plan.skipped, *plan.elsewhere])))
             if options.dry_run:
                 self._foresee(plan, in_place=in_place)
                 return
             if self._only is not None and not there:
                 await self._probe(root)
-            await self._move(plan)
+            await self._freight.bring(plan)
             await self._push_all(plan, there=there or root.digest in self._pushed)
         finally:
             self._run.release(self._destination, plan.missing)
@@ -224,95 +212,6 @@ class Carrier:
         others = {child.digest: child for child in index.view.manifests if child.digest not in (self._only or ())}
         found = await each(self._destination.exists, others.values(), at_once=SMALL_REQUESTS)
         return all(there for _, there in found)
-
-    async def _move(self, plan: Plan) -> None:
-        """Bring the missing blobs, and wait for those that others bring."""
-        near = [blob for blob in plan.missing if self._run.neighbour(self._destination, blob, self._source)]
-        mounted = {blob.digest for blob, done in await each(self._mount, near, at_once=SMALL_REQUESTS) if done}
-        rest = [blob for blob in plan.missing if blob.digest not in mounted]
-        large = [blob for blob in rest if blob.size > SMALL]
-        small = [blob for blob in rest if blob.size <= SMALL]
-        at_once = 2 * self._run.jobs  # those that have passed their turn on are not done
-        if large and small:
-            await both(each(self._send, large, at_once=at_once), each(self._send, small, at_once=SMALL_REQUESTS))
-        else:
-            await each(self._send, rest, at_once=at_once if large else SMALL_REQUESTS)
-        await each(self._await, plan.elsewhere, at_once=SMALL_REQUESTS)
-
-    async def _mount(self, blob: Descriptor) -> bool:
-        """Mount a blob that was claimed; whether it is there now."""
-        origin = self._run.neighbour(self._destination, blob, self._source)
-        if origin is None or not isinstance(self._destination, Mounter):
-            return False
-        async with self._run.small:
-            fate = _Fate.MOUNTED if await self._destination.mount(blob, origin) else None
-            if fate is None:
-                asked = self._run.declined(self._destination) or self._options.closely
-                self._run.note_declined(self._destination)
-                if not asked and blob.size > CHEAP and await self._destination.exists(blob):
-                    fate = _Fate.SKIPPED
-        if fate is not None:
-            self._arrived(blob, fate)
-        return fate is not None
-
-    async def _send(self, blob: Descriptor) -> None:
-        """Send a blob that was claimed; but if another copy sends it to the same registry, wait, and mount it from there."""
-        while True:
-            lane = self._run.large.turn(blob.size, copy=self._number) if blob.size > SMALL else self._run.small
-            async with lane as pass_on:
-                beside = self._run.sent_beside(self._destination, blob) if blob.size > CHEAP else None
-                if beside is None and not self._is_next_door(blob):
-                    return await self._transfer(blob, pass_on or _keep)
-            if beside is not None:
-                await asyncio.shield(beside)
-            if await self._mount(blob):
-                return None
-
-    def _is_next_door(self, blob: Descriptor) -> bool:
-        """Whether it is worth trying to mount a blob that was missing in the whole registry a moment ago."""
-        if blob.size <= CHEAP or self._run.declined(self._destination):
-            return False
-        return self._run.neighbour(self._destination, blob, self._source) is not None
-
-    async def _transfer(self, blob: Descriptor, sent: Callable[[], None]) -> None:
-        async with self._run.sending(self._destination, blob) if blob.size > CHEAP else nullcontext():
-            try:
-                await self._push_blob(blob, sent)
-            except BaseException:
-                self._progress(Dropped(blob))
-                raise
-            self._arrived(blob, _Fate.MOVED)
-
-    async def _push_blob(self, blob: Descriptor, sent: Callable[[], None]) -> None:
-        if blob.is_foreign and not await self._source.exists(blob):
-            await push_foreign(self._source, self._destination, blob, lambda n: self._progress(Passed(blob, n)))
-            return
-        async with aclosing(Content(self._source, blob, self._progress, sent)) as content:
-            await self._destination.push(blob, content)
-
-    async def _await(self, blob: Descriptor) -> None:
-        """Wait for a blob that another copy brings; bring it if that gives up."""
-        while not self._run.claim(self._destination, blob):
-            if await self._run.settled(self._destination, blob):
-                self._note((blob,), _Fate.SKIPPED)
-                return
-        try:
-            if await self._destination.exists(blob):
-                self._arrived(blob, _Fate.SKIPPED)
-            elif not await self._mount(blob):
-                await self._send(blob)
-        finally:
-            self._run.release(self._destination, (blob,))
-
-    def _arrived(self, blob: Descriptor, fate: _Fate) -> None:
-        self._run.settle(self._destination, blob, there=True)
-        self._note((blob,), fate)
-        if fate is not _Fate.SKIPPED:
-            self._progress(Ended(blob, mounted=fate is _Fate.MOUNTED))
-
-    def _note(self, blobs: Iterable[Descriptor], fate: _Fate) -> None:
-        for blob in blobs:
-            self._fates.setdefault(blob.digest, (fate, blob))  # what was moved is there when one looks again
 
     async def _push_all(self, plan: Plan, *, there: bool) -> None:
         """Push the manifests before the root; and where something refers to it, the root without its tags, and that."""
@@ -354,11 +253,7 @@ class Carrier:
 
     def _foresee(self, plan: Plan, *, in_place: bool) -> None:
         """Count what would be done."""
-        for blob in plan.missing:
-            near = self._run.neighbour(self._destination, blob, self._source) is not None
-            self._note((blob,), _Fate.MOUNTED if near else _Fate.MOVED)
-            self._run.settle(self._destination, blob, there=True)  # for the copies that come after it
-        self._note(plan.elsewhere, _Fate.SKIPPED)
+        self._freight.foresee(plan)
         manifests = plan.manifests.keys() | {digest for attached in plan.attached for digest in attached}
         self._pushed |= {digest for digest in manifests if self._run.foresee(self._destination, digest)}
         if not in_place:
@@ -368,22 +263,15 @@ class Carrier:
         return Copied(
             root=Descriptor(root.media_type, root.digest, root.size),
             tags=self._tags,
-            moved=self._tally(_Fate.MOVED),
-            mounted=self._tally(_Fate.MOUNTED),
-            skipped=self._tally(_Fate.SKIPPED),
-            foreign=self._tally(_Fate.FOREIGN),
+            moved=self._freight.tally(Fate.MOVED),
+            mounted=self._freight.tally(Fate.MOUNTED),
+            skipped=self._freight.tally(Fate.SKIPPED),
+            foreign=self._freight.tally(Fate.FOREIGN),
             manifests=len(self._pushed),
             trusted=self._trusted,
             narrowed=self._narrowed,
             converted=self._converted,
         )
-
-    def _tally(self, fate: _Fate) -> Tally:
-        return Tally.of([blob for its, blob in self._fates.values() if its is fate])
-
-
-def _keep() -> None:
-    """A turn for what is small ends with its request."""
 
 
 def _refuses_holes(destination: Store, error: RegistryError) -> RegistryError:
