@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,11 +23,10 @@ from wherry.oci.errors import DigestMismatch, ManifestUnknown, NameUnknown, Stor
 from wherry.oci.reference import Reference, Tag
 from wherry.ops.copy import copy
 from wherry.ops.copy_many import Errand, copy_many
-from wherry.stores._archive import ArchiveFile
 from wherry.stores._archive_form import Held
+from wherry.stores._archive_whole import complete
 from wherry.stores._docker_form import DockerForm
 from wherry.stores._names import Names
-from wherry.stores._staged import Staged
 from wherry.stores.archive import Archive, docker_archive, oci_archive
 from wherry.stores.layout import Layout
 from wherry.stores.memory import MemoryStore
@@ -191,19 +191,18 @@ async def test_copy_that_is_cancelled_in_its_last_moment_leaves_the_archive_as_i
     archive = oci_archive(path)
     await put(an_image(), archive, "1")
     before, begun, go_on = content_of(path), threading.Event(), threading.Event()
-    complete = ArchiveFile._complete
 
-    def held(file: ArchiveFile, out: Staged, names: Names) -> None:
+    def held(*arguments: Any) -> None:
         begun.set()
         go_on.wait()
-        complete(file, out, names)
+        complete(*arguments)
 
     async def change() -> None:
         async with archive.together():
             await put(an_image("other"), archive, "2")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ArchiveFile, "_complete", held)
+        patch.setattr("wherry.stores._archive.complete", held)
         task = asyncio.create_task(change())
         await asyncio.to_thread(begun.wait)
         task.cancel()

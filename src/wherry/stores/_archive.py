@@ -18,10 +18,10 @@ from msgspec import Struct
 from wherry.oci.descriptor import Descriptor
 from wherry.oci.digest import Digest
 from wherry.oci.errors import BlobUnknown, ManifestInvalid, NameUnknown, StoreError
-from wherry.oci.manifest import Manifest, successors
+from wherry.oci.manifest import Manifest
 from wherry.oci.reference import Reference, Tag
 from wherry.stores._archive_form import Contents, Form
-from wherry.stores._durable import sweep
+from wherry.stores._archive_whole import begun, check_needs, complete, take_over
 from wherry.stores._listed import (
     LARGEST_KEPT,
     by_subject,
@@ -42,7 +42,6 @@ __all__ = ["PIECE", "ArchiveFile"]
 
 PIECE = 1024 * 1024
 """Bytes that are read, hashed and written in one go."""
-_MARKER = ("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
 
 Result = TypeVar("Result")
 Edit = Callable[[Names], Names | None]
@@ -344,16 +343,8 @@ class ArchiveFile:
         return self._staged
 
     def _new_staged(self) -> Staged:
-        folder = Path(os.path.realpath(self.path)).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        sweep(folder)
-        staged = Staged(folder)
+        staged = begun(self.path)
         weakref.finalize(self, staged.file.abandon)
-        try:
-            staged.add(*_MARKER)
-        except BaseException:
-            staged.file.abandon()
-            raise
         return staged
 
     def _write(self, manifest: Manifest) -> None:
@@ -401,12 +392,15 @@ class ArchiveFile:
             names = edited
         target = Path(os.path.realpath(self.path))
         gone = staged.blobs.keys() & self._removed
-        out = staged if staged.is_whole and not gone else self._without_gaps(staged)
-        end = out.end
+        out = staged if staged.is_whole and not gone else self._new_staged()
         self._out = out
         try:
-            self._check_needs(out)
-            self._complete(out, names)
+            if out is not staged:
+                take_over(out, staged, self._removed)
+            end = out.end
+            check_needs(out, self._contents, self._pushed, self._removed, self.path)
+            lists = self._form.lists(names, _Known(self.content, self._has))
+            complete(out, self._contents, self._tar, lists, self._removed)
             mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
             done = out.file.commit(target, still=lambda: self._identity() == identity, mode=mode)
         finally:
@@ -423,44 +417,6 @@ class ArchiveFile:
             staged.file.abandon()
             self._staged = None
         return True
-
-    def _without_gaps(self, staged: Staged) -> Staged:
-        """The same without what has not come to its end, or is not wanted any more."""
-        out = self._new_staged()
-        for digest, extent in staged.blobs.items():
-            if digest not in self._removed:
-                out.add_from(blob_name(digest), staged.file.descriptor, extent)
-                out.blobs[digest] = extent
-        return out
-
-    def _check_needs(self, out: Staged) -> None:
-        """What was there when a manifest was pushed may have gone with what somebody else has made of the archive."""
-        for manifest in self._pushed:
-            for needed in successors(manifest):
-                found = out.blobs.get(needed.digest) or self._contents.blobs.get(needed.digest)
-                if found is None and not needed.is_foreign and manifest.digest not in self._removed:
-                    raise StoreError(
-                        f"{self.path}: somebody else has changed it meanwhile, and {needed.digest} is not there any more",
-                        hint="the same command once more puts it there",
-                    )
-
-    def _complete(self, out: Staged, names: Names) -> None:
-        """Add what the archive has, and the lists."""
-        for digest, found in self._contents.blobs.items():
-            if digest in out.blobs or digest in self._removed:
-                continue
-            if isinstance(found, bytes):
-                out.add(blob_name(digest), found)
-            else:
-                assert self._tar is not None  # noqa: S101  # it has the extent
-                out.add_from(blob_name(digest), self._tar.descriptor, found)
-        lists = self._form.lists(names, _Known(self.content, self._has))
-        for name, extent in self._contents.others.items():
-            if name not in lists and name != _MARKER[0] and self._tar is not None:
-                out.add_from(name, self._tar.descriptor, extent)
-        for name, content in lists.items():
-            out.add(name, content)
-        out.close()
 
 
 def _size(found: Extent | bytes) -> int:
